@@ -1,0 +1,5 @@
+//! TODO
+
+mod pool;
+
+pub use pool::ConcentratedPool;

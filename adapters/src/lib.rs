@@ -1,0 +1,12 @@
+//! Venues: what a pool's contract pays, to the wei, and the smooth curve that the optimiser sees of it.
+//!
+//! One folder a venue: `pool` holds the exact integers, `curve` the face towards [`ballast_routing`].
+
+pub mod concentrated;
+pub mod constant_product;
+pub mod limit_order;
+pub mod stable;
+mod venue;
+pub mod weighted;
+
+pub use venue::{Exact, Market, PoolError, SwapError, Swapped, Venue};

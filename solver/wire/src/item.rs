@@ -1,0 +1,85 @@
+//! Lists whose entries may each be malformed.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+/// An entry of a list, or why it could not be read.
+pub type Item<T> = Result<T, Malformed>;
+
+/// An entry of a list that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}{field}: {reason}", name.as_ref().map(|n| format!("{n}: ")).unwrap_or_default())]
+pub struct Malformed {
+    /// The entry's own name (an order's uid, a pool's id), if that much could be read.
+    pub name: Option<String>,
+    /// The path of the field within the entry.
+    pub field: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// A request that cannot be read at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {reason}")]
+pub struct RequestError {
+    /// The path of the field.
+    pub field: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl RequestError {
+    /// Reads `T`, naming the field that is wrong.
+    pub(crate) fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, Self> {
+        let mut deserializer = serde_json::Deserializer::from_slice(json);
+        let value = serde_path_to_error::deserialize(&mut deserializer)
+            .map_err(|e| Self { field: e.path().to_string(), reason: e.into_inner().to_string() })?;
+        deserializer.end().map_err(|e| Self { field: "end of the document".into(), reason: e.to_string() })?;
+        Ok(value)
+    }
+}
+
+/// An entry that is read by itself, so that a malformed one harms no other.
+pub(crate) trait Entry: Sized {
+    /// Reads the entry; the error is the path of the field and what is wrong with it.
+    fn read(json: &str) -> Result<Self, (String, String)>;
+}
+
+/// Reads `T` from an entry's text, naming the field that is wrong.
+pub(crate) fn read_entry<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, (String, String)> {
+    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json)).map_err(|e| {
+        let field = e.path().to_string();
+        // Line and column would be those within the entry: the path is what helps.
+        let reason = e.into_inner().to_string();
+        (field, reason.split(" at line ").next().unwrap_or_default().to_owned())
+    })
+}
+
+/// `#[serde(with)]` for a list of [`Item`]s.
+pub(crate) mod items {
+    use super::{Deserialize, Deserializer, Entry, Item, Malformed, RawValue, Serialize, Serializer};
+
+    /// What names an entry of either kind.
+    #[derive(Deserialize)]
+    struct Name {
+        uid: Option<String>,
+        id: Option<String>,
+    }
+
+    fn read<T: Entry>(raw: &RawValue) -> Item<T> {
+        T::read(raw.get()).map_err(|(field, reason)| {
+            let name = serde_json::from_str::<Name>(raw.get()).ok().and_then(|n| n.uid.or(n.id));
+            Malformed { name, field, reason }
+        })
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>, T: Entry>(deserializer: D) -> Result<Vec<Item<T>>, D::Error> {
+        let raw = Vec::<&RawValue>::deserialize(deserializer)?;
+        Ok(raw.into_iter().map(read).collect())
+    }
+
+    /// Writes what was read; malformed entries are left out.
+    pub(crate) fn serialize<S: Serializer, T: Serialize>(items: &[Item<T>], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(items.iter().filter_map(|item| item.as_ref().ok()))
+    }
+}
