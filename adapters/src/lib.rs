@@ -4,9 +4,12 @@
 
 pub mod concentrated;
 pub mod constant_product;
+mod face;
+mod fixed_point;
 pub mod limit_order;
 pub mod stable;
 mod venue;
 pub mod weighted;
 
+pub use face::{Face, Quote};
 pub use venue::{Exact, Market, PoolError, SwapError, Swapped, Venue};

@@ -1,10 +1,12 @@
 //! What every venue can do: swap exactly, to the wei.
 
 use alloy_primitives::{Address, U256};
+use ballast_routing::curve::{Curve, PerCoin};
 use enum_dispatch::enum_dispatch;
 
 use crate::concentrated::ConcentratedPool;
 use crate::constant_product::ConstantProductPool;
+use crate::face::{Face, Quote};
 use crate::limit_order::LimitOrder;
 use crate::stable::StablePool;
 use crate::weighted::WeightedPool;
@@ -124,7 +126,7 @@ pub trait Venue {
 }
 
 /// One market of any venue.
-#[enum_dispatch(Venue)]
+#[enum_dispatch(Venue, Face)]
 #[derive(Debug, Clone)]
 pub enum Market {
     /// x·y = k.

@@ -1,0 +1,262 @@
+//! Prices: the minimum of the dual function, by a semismooth Newton method.
+//!
+//! The Hessian of the dual is a sum of rank-one terms, one a pair that trades, and of small blocks, one a larger market. The
+//! step solves (H + μI)s = −z on the tokens whose price is not held at its floor, by conjugate gradients with the diagonal as
+//! preconditioner; μ (Levenberg–Marquardt) falls while the quadratic model is right and rises when it is not, and no price moves by more
+//! than a share of itself in one step, which is doubled or cut likewise.
+//!
+//! Source: Diamandis, Resnick, Chitra, Angeris, "An Efficient Algorithm for Optimal Routing Through Constant Function Market
+//! Makers" (2023), for the dual; the damping and its constants are measured.
+
+use crate::view::{Evaluation, Smoothing, View};
+
+/// Damping is measured against this many value units at least: against the order alone, dust fails.
+const DAMPING_SCALE: f64 = 5e3;
+
+/// Buffers that outlive a solve, so that the next allocates nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Workspace {
+    current: Evaluation,
+    trial: Evaluation,
+    trial_nu: Vec<f64>,
+    touched: Vec<u32>,
+    is_touched: Vec<bool>,
+    diagonal: Vec<f64>,
+    step: Vec<f64>,
+    residual: Vec<f64>,
+    conditioned: Vec<f64>,
+    direction: Vec<f64>,
+    product: Vec<f64>,
+}
+
+impl Workspace {
+    /// The dual at the prices of the last solve.
+    pub fn last(&self) -> &Evaluation {
+        &self.current
+    }
+}
+
+/// How a minimisation ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Minimum {
+    /// Σ |z_t|·ν_t over the tokens free to move, as a part of the problem's scale.
+    pub residual: f64,
+    pub evaluations: u32,
+    pub converged: bool,
+}
+
+/// When to stop.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stop {
+    pub tolerance: f64,
+    pub iterations: u32,
+}
+
+/// Moves `nu` to the minimum of the smoothed dual of `view`.
+pub(crate) fn minimise(view: &View, nu: &mut [f64], smoothing: &Smoothing, stop: Stop, work: &mut Workspace) -> Minimum {
+    let n = nu.len();
+    for t in 0..n {
+        nu[t] = if view.free[t] { view.floor[t] } else { nu[t].max(view.floor[t]) };
+    }
+    let scale = view.scale();
+    let damping = scale.max(DAMPING_SCALE);
+    let (mut mu, mut reach) = (damping * 1e-2, 0.05_f64);
+    let mut evaluations = 1;
+    work.prepare(n);
+    view.evaluate(nu, smoothing, &mut work.current);
+    let mut residual = f64::INFINITY;
+    let mut settled = false;
+    for _ in 0..stop.iterations {
+        work.touch(view, nu);
+        residual = work.touched.iter().map(|&t| work.current.surplus[t as usize].abs() * nu[t as usize]).sum::<f64>() / scale;
+        if residual < stop.tolerance {
+            break;
+        }
+        work.newton_step(view, mu);
+        // What the model says there is left to gain: below a part in 10¹² of the scale it drowns in rounding, whatever the residual
+        // (next to a limit's corner a price that is right to the last bit still leaves the amount open).
+        let left: f64 = work.touched.iter().map(|&t| -0.5 * work.current.surplus[t as usize] * work.step[t as usize]).sum();
+        if mu <= damping * 1e-3 && left < 1e-12 * scale.max(work.current.value.abs()) {
+            settled = true;
+            break;
+        }
+        let mut accepted = false;
+        let mut length = 1.0;
+        for attempt in 0..3 {
+            work.trial_nu.clear();
+            work.trial_nu.extend_from_slice(nu);
+            for &t in &work.touched {
+                let t = t as usize;
+                let step = (length * work.step[t]).clamp(-reach * nu[t], reach * nu[t]);
+                work.trial_nu[t] = (nu[t] + step).max(view.floor[t]);
+            }
+            view.evaluate(&work.trial_nu, smoothing, &mut work.trial);
+            evaluations += 1;
+            let fall = work.current.value - work.trial.value;
+            if fall > 1e-15 * work.current.value.abs() {
+                let slope: f64 =
+                    work.touched.iter().map(|&t| work.current.surplus[t as usize] * (work.trial_nu[t as usize] - nu[t as usize])).sum();
+                let ratio = fall / (-0.5 * slope).max(1e-300);
+                nu.copy_from_slice(&work.trial_nu);
+                std::mem::swap(&mut work.current, &mut work.trial);
+                if ratio > 0.5 {
+                    mu = (mu * 0.2).max(damping * 1e-10);
+                    reach = (reach * 2.0).min(0.5);
+                } else if ratio < 0.1 {
+                    mu *= 4.0;
+                }
+                if attempt > 0 {
+                    mu *= 2.0;
+                }
+                accepted = true;
+                break;
+            }
+            length *= 0.25;
+        }
+        if !accepted {
+            mu *= 100.0;
+            reach = (reach * 0.3).max(1e-9);
+            if mu > damping * 1e10 {
+                break;
+            }
+        }
+    }
+    Minimum { residual, evaluations, converged: settled || residual < stop.tolerance.max(1e-7) }
+}
+
+impl Workspace {
+    fn prepare(&mut self, n: usize) {
+        for buffer in [
+            &mut self.diagonal,
+            &mut self.step,
+            &mut self.residual,
+            &mut self.conditioned,
+            &mut self.direction,
+            &mut self.product,
+        ] {
+            buffer.clear();
+            buffer.resize(n, 0.0);
+        }
+        self.is_touched.clear();
+        self.is_touched.resize(n, false);
+        self.touched.clear();
+    }
+
+    /// Lists the tokens that may move: not free, and not held at their floor by a leftover.
+    fn touch(&mut self, view: &View, nu: &[f64]) {
+        for &t in &self.touched {
+            self.is_touched[t as usize] = false;
+        }
+        self.touched.clear();
+        let (touched, is_touched, surplus) = (&mut self.touched, &mut self.is_touched, &self.current.surplus);
+        let mut add = |t: u32| {
+            let at = t as usize;
+            let held = view.free[at] || (nu[at] <= view.floor[at] * (1.0 + 1e-12) && surplus[at] >= 0.0);
+            if !held && !is_touched[at] {
+                is_touched[at] = true;
+                touched.push(t);
+            }
+        };
+        for pair in &self.current.pairs {
+            add(pair.input);
+            add(pair.output);
+        }
+        for active in &self.current.blocks {
+            let block = &view.blocks[active.index as usize];
+            for (k, &t) in block.tokens.iter().enumerate() {
+                if active.response.trade[k] != 0.0 {
+                    add(t);
+                }
+            }
+        }
+        for t in 0..view.endowment.len() {
+            if view.endowment[t] != 0.0 {
+                add(t as u32);
+            }
+        }
+    }
+
+    /// Solves (H + μI)·step = −surplus on the touched tokens.
+    fn newton_step(&mut self, view: &View, mu: f64) {
+        let touched = std::mem::take(&mut self.touched);
+        let each = || touched.iter().map(|&t| t as usize);
+        for t in each() {
+            self.diagonal[t] = mu;
+        }
+        // Tokens that are not touched collect numbers that nobody reads.
+        for p in &self.current.pairs {
+            self.diagonal[p.input as usize] += p.h + p.bend * p.x * p.x;
+            self.diagonal[p.output as usize] += p.h * p.m * p.m + p.bend * p.y * p.y;
+        }
+        for active in &self.current.blocks {
+            let tokens = &view.blocks[active.index as usize].tokens;
+            let n = tokens.len();
+            for k in 0..n {
+                let z = active.response.trade[k];
+                self.diagonal[tokens[k] as usize] += active.share * active.response.hessian[k * n + k] + active.bend * z * z;
+            }
+        }
+        let mut power = 0.0;
+        for t in each() {
+            self.step[t] = 0.0;
+            self.residual[t] = -self.current.surplus[t];
+            self.conditioned[t] = self.residual[t] / self.diagonal[t];
+            self.direction[t] = self.conditioned[t];
+            power += self.residual[t] * self.conditioned[t];
+        }
+        let first = power;
+        for _ in 0..200.min(4 * touched.len() + 4) {
+            if power <= 1e-16 * first || power == 0.0 {
+                break;
+            }
+            self.multiply(view, mu, &touched);
+            let curvature: f64 = each().map(|t| self.direction[t] * self.product[t]).sum();
+            if curvature <= 0.0 || !curvature.is_finite() {
+                break;
+            }
+            let along = power / curvature;
+            let mut next = 0.0;
+            for t in each() {
+                self.step[t] += along * self.direction[t];
+                self.residual[t] -= along * self.product[t];
+                self.conditioned[t] = self.residual[t] / self.diagonal[t];
+                next += self.residual[t] * self.conditioned[t];
+            }
+            let turn = next / power;
+            power = next;
+            for t in each() {
+                self.direction[t] = self.conditioned[t] + turn * self.direction[t];
+            }
+        }
+        for t in each() {
+            self.direction[t] = 0.0;
+            self.diagonal[t] = 0.0;
+        }
+        self.touched = touched;
+    }
+
+    /// product = (H + μI)·direction; the direction is zero on tokens that are not touched.
+    fn multiply(&mut self, view: &View, mu: f64, touched: &[u32]) {
+        for &t in touched {
+            self.product[t as usize] = mu * self.direction[t as usize];
+        }
+        for p in &self.current.pairs {
+            let (i, o) = (p.input as usize, p.output as usize);
+            let (di, d_o) = (self.direction[i], self.direction[o]);
+            let v = p.h * (di - p.m * d_o);
+            let w = p.bend * (p.y * d_o - p.x * di);
+            self.product[i] += v - w * p.x;
+            self.product[o] += w * p.y - v * p.m;
+        }
+        for active in &self.current.blocks {
+            let tokens = &view.blocks[active.index as usize].tokens;
+            let (n, trade) = (tokens.len(), &active.response.trade);
+            let along: f64 = (0..n).map(|k| trade[k] * self.direction[tokens[k] as usize]).sum::<f64>() * active.bend;
+            for k in 0..n {
+                let row = &active.response.hessian[k * n..(k + 1) * n];
+                let sum: f64 = (0..n).map(|j| row[j] * self.direction[tokens[j] as usize]).sum();
+                self.product[tokens[k] as usize] += active.share * sum + along * trade[k];
+            }
+        }
+    }
+}

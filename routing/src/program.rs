@@ -1,0 +1,276 @@
+//! The linear programme that turns prices into flows.
+//!
+//! Near the optimal prices every curve is replaced by chords between the points where it answers ν·e^{±δ}: an inner
+//! approximation, so whatever the programme finds can be executed. A pair becomes one column a chord (later chords pay less, so
+//! the programme fills them in order); a larger market becomes a convex combination of trades, one column each. What the
+//! chords cost against the curve is second order in δ, and the certificate measures it.
+
+use arrayvec::ArrayVec;
+use good_lp::{Expression, ProblemVariables, Solution, SolverModel, Variable, constraint, variable};
+
+use crate::curve::{Curve, Response};
+use crate::market::Token;
+use crate::problem::Flow;
+use crate::view::View;
+
+/// Price offsets of the chords' ends, as parts of δ.
+const OFFSETS: [f64; 4] = [0.1, 0.5, 2.0, 8.0];
+
+/// Why a programme gave no flows.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProgramError {
+    /// What the solver said.
+    #[error("the linear programme has no solution: {0}")]
+    Solver(String),
+}
+
+/// A feasible point of a view's problem.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Flows {
+    pub markets: Vec<Flow>,
+    pub fills: Vec<f64>,
+    /// Σ weight·z from the curves themselves: a solver's own objective is not to be trusted.
+    pub gross: f64,
+}
+
+enum Column {
+    /// Input of a pair, in one direction, between two points of its curve.
+    Chord { pair: usize, forward: bool, most: f64 },
+    /// A share of a larger market's trade.
+    Trade { block: usize, trade: ArrayVec<f64, 8> },
+    /// Units taken by a limit.
+    Limit { limit: usize },
+}
+
+/// Solves the programme at `nu` with chords of width δ. An `incumbent` becomes a point of its curves, so that the result is
+/// never worse than it but for rounding.
+pub(crate) fn solve(view: &View, nu: &[f64], delta: f64, incumbent: Option<&Flows>) -> Result<Flows, ProgramError> {
+    let mut build = Builder::new(view);
+    for (index, pair) in view.pairs.iter().enumerate() {
+        for forward in [true, false] {
+            let held = incumbent.and_then(|f| f.markets.iter().find(|flow| flow.market == pair.market));
+            build.pair(nu, delta, index, forward, held);
+        }
+    }
+    for index in 0..view.blocks.len() {
+        build.block(nu, delta, index, incumbent.and_then(|f| f.markets.iter().find(|w| w.market == view.blocks[index].market)));
+    }
+    for (index, limit) in view.limits.iter().enumerate() {
+        let limit_column = Column::Limit { limit: index };
+        build.column(limit_column, limit.cap, &[(limit.take, -1.0), (limit.give, limit.rate)]);
+    }
+    build.finish(nu)
+}
+
+struct Builder<'v, 'm> {
+    view: &'v View<'m>,
+    variables: ProblemVariables,
+    objective: Expression,
+    rows: Vec<Option<Expression>>,
+    shares: Vec<Expression>,
+    columns: Vec<(Column, Variable)>,
+    points: Vec<(f64, f64)>,
+}
+
+impl<'v, 'm> Builder<'v, 'm> {
+    fn new(view: &'v View<'m>) -> Self {
+        let rows = (0..view.tokens.len()).map(|_| None).collect();
+        Self {
+            view,
+            variables: ProblemVariables::new(),
+            objective: Expression::default(),
+            rows,
+            shares: Vec::new(),
+            columns: Vec::new(),
+            points: Vec::new(),
+        }
+    }
+
+    fn column(&mut self, column: Column, most: f64, entries: &[(Token, f64)]) {
+        let v = self.variables.add(variable().min(0.0).max(most));
+        for &(token, k) in entries {
+            let t = token as usize;
+            if self.view.weight[t] != 0.0 {
+                self.objective.add_mul(self.view.weight[t] * k, v);
+            }
+            if !self.view.free[t] {
+                self.rows[t].get_or_insert_default().add_mul(k, v);
+            }
+        }
+        self.columns.push((column, v));
+    }
+
+    fn pair(&mut self, nu: &[f64], delta: f64, index: usize, forward: bool, held: Option<&Flow>) {
+        let pair = &self.view.pairs[index];
+        let (i, o) = if forward { (0, 1) } else { (1, 0) };
+        let (input, output) = (pair.tokens[i], pair.tokens[o]);
+        let (ci, co) = (pair.coins[i] as usize, pair.coins[o] as usize);
+        let m = nu[input as usize] / nu[output as usize];
+        let held = held.map_or(0.0, |flow| (-flow.trade[ci]).max(0.0));
+        if pair.rates[i] <= m * (-OFFSETS[3] * delta).exp() && held == 0.0 {
+            return;
+        }
+        let curve = self.view.markets.curve(pair.market);
+        self.points.clear();
+        self.points.push((0.0, 0.0));
+        if let Curve::Linear(_) = curve {
+            let cap = curve.cap(ci, co);
+            self.points.push((cap, curve.output(ci, co, cap)));
+        } else {
+            for offset in OFFSETS.iter().flat_map(|k| [*k, -k]).chain([0.0]) {
+                let r = curve.respond_pair(ci, co, m * (offset * delta).exp(), 0.0);
+                if r.input > 0.0 {
+                    self.points.push((r.input, r.output));
+                }
+            }
+            if held > 0.0 {
+                self.points.push((held, curve.output(ci, co, held)));
+            }
+        }
+        self.points.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let top = self.points.last().map_or(0.0, |p| p.0);
+        if top <= 1e-9 {
+            return;
+        }
+        let mut last = (0.0, 0.0);
+        let mut steepest = f64::INFINITY;
+        for k in 1..self.points.len() {
+            let point = self.points[k];
+            let most = point.0 - last.0;
+            if most < 1e-7 * top.max(1e-2) {
+                continue;
+            }
+            // Rounding must not make a later chord the better one.
+            let slope = ((point.1 - last.1) / most).min(steepest);
+            steepest = slope;
+            self.column(Column::Chord { pair: index, forward, most }, most, &[(input, -1.0), (output, slope)]);
+            last = point;
+        }
+    }
+
+    fn block(&mut self, nu: &[f64], delta: f64, index: usize, held: Option<&Flow>) {
+        let block = &self.view.blocks[index];
+        let curve = self.view.markets.curve(block.market);
+        let prices: ArrayVec<f64, 8> = block.tokens.iter().map(|&t| nu[t as usize]).collect();
+        let mut trades: Vec<ArrayVec<f64, 8>> = held.map(|flow| flow.trade.clone()).into_iter().collect();
+        let mut response = Response::default();
+        let mut point = |prices: &[f64]| {
+            curve.respond(prices, block.allowed, &mut response);
+            if response.trade.iter().any(|z| *z != 0.0) && !trades.contains(&response.trade) {
+                trades.push(response.trade.clone());
+            }
+        };
+        point(&prices);
+        for k in (0..prices.len()).filter(|k| block.allowed & (1 << k) != 0) {
+            for offset in OFFSETS.iter().flat_map(|o| [*o, -o]) {
+                let mut moved = prices.clone();
+                moved[k] *= (offset * delta).exp();
+                point(&moved);
+            }
+        }
+        if trades.is_empty() {
+            return;
+        }
+        let first = self.columns.len();
+        for trade in trades {
+            let entries: ArrayVec<(Token, f64), 8> = block.tokens.iter().copied().zip(trade.iter().copied()).filter(|e| e.1 != 0.0).collect();
+            self.column(Column::Trade { block: index, trade }, 1.0, &entries);
+        }
+        let mut share = Expression::default();
+        for (_, v) in &self.columns[first..] {
+            share.add_mul(1.0, *v);
+        }
+        self.shares.push(share);
+    }
+
+    fn finish(self, nu: &[f64]) -> Result<Flows, ProgramError> {
+        let view = self.view;
+        let mut flows = Flows { fills: vec![0.0; view.limits.len()], ..Flows::default() };
+        let values: Vec<f64> = if self.columns.is_empty() {
+            Vec::new()
+        } else {
+            let mut model = self.variables.maximise(self.objective).using(good_lp::default_solver);
+            for (t, row) in self.rows.into_iter().enumerate() {
+                if let Some(row) = row {
+                    model.add_constraint(constraint::geq(row, -view.endowment[t]));
+                }
+            }
+            for share in self.shares {
+                model.add_constraint(constraint::leq(share, 1.0));
+            }
+            let solution = model.solve().map_err(|e| ProgramError::Solver(e.to_string()))?;
+            self.columns.iter().map(|(_, v)| solution.value(*v)).collect()
+        };
+        let mut pairs = vec![[0.0_f64; 2]; view.pairs.len()];
+        let mut blocks: Vec<ArrayVec<f64, 8>> = view.blocks.iter().map(|b| b.tokens.iter().map(|_| 0.0).collect()).collect();
+        let mut shares = vec![0.0_f64; view.blocks.len()];
+        for ((column, _), value) in self.columns.iter().zip(&values) {
+            if let Column::Trade { block, .. } = column {
+                shares[*block] += value.clamp(0.0, 1.0);
+            }
+        }
+        for ((column, _), value) in self.columns.iter().zip(values) {
+            match column {
+                Column::Chord { pair, forward, most } => pairs[*pair][usize::from(!forward)] += value.clamp(0.0, *most),
+                Column::Trade { block, trade } => {
+                    // The solver keeps the shares' sum at one only to its tolerance.
+                    let share = value.clamp(0.0, 1.0) / shares[*block].max(1.0);
+                    for (sum, z) in blocks[*block].iter_mut().zip(trade) {
+                        *sum += share * z;
+                    }
+                }
+                Column::Limit { limit } => flows.fills[*limit] = value.clamp(0.0, view.limits[*limit].cap),
+            }
+        }
+        for (pair, inputs) in view.pairs.iter().zip(pairs) {
+            // Both directions at once only lose: the smaller one is undone.
+            let (from, to, input) = if inputs[0] >= inputs[1] { (0, 1, inputs[0]) } else { (1, 0, inputs[1]) };
+            if input > 1e-9 {
+                let curve = view.markets.curve(pair.market);
+                let (i, o) = (pair.coins[from] as usize, pair.coins[to] as usize);
+                let mut trade: ArrayVec<f64, 8> = (0..curve.coins()).map(|_| 0.0).collect();
+                trade[i] = -input;
+                trade[o] = curve.output(i, o, input);
+                flows.markets.push(Flow { market: pair.market, trade });
+            }
+        }
+        for (block, trade) in view.blocks.iter().zip(blocks) {
+            if trade.iter().any(|z| *z < -1e-9) {
+                flows.markets.push(Flow { market: block.market, trade });
+            }
+        }
+        flows.gross = gross(view, nu, &flows);
+        Ok(flows)
+    }
+}
+
+/// Σ weight·z of flows, each market at what its curve pays. What is short for rounding is charged at its price, so that the sum
+/// never exceeds the bound at these prices; short by more is minus infinity.
+fn gross(view: &View, nu: &[f64], flows: &Flows) -> f64 {
+    let mut left = view.endowment.clone();
+    for flow in &flows.markets {
+        let coins = view.markets.coins(flow.market);
+        for (&token, z) in coins.iter().zip(&flow.trade).filter(|(_, z)| **z != 0.0) {
+            if let Some(t) = view.local(token) {
+                left[t as usize] += z;
+            }
+        }
+    }
+    for (limit, fill) in view.limits.iter().zip(&flows.fills) {
+        left[limit.take as usize] -= fill;
+        left[limit.give as usize] += limit.rate * fill;
+    }
+    let tolerance = 1e-6 * view.scale();
+    let mut worth = 0.0;
+    for t in 0..left.len() {
+        worth += view.weight[t] * left[t];
+        if !view.free[t] && left[t] < 0.0 {
+            if left[t] < -tolerance {
+                return f64::NEG_INFINITY;
+            }
+            worth += nu[t] * left[t];
+        }
+    }
+    worth
+}

@@ -1,0 +1,384 @@
+//! A problem on a part of the markets, with tokens numbered anew, and its dual function.
+//!
+//! For prices ν the dual is g(ν) = Σ e_t·ν_t + Σ_limits π_l(ν) + Σ_markets π_p(ν): an upper bound for any ν ≥ weights. Its gradient
+//! is z(ν), what is left over of each token when every market answers ν.
+//!
+//! Gas is a fixed cost of each market that trades, so the bound with gas is Σ e·ν + Σ max(0, π_p(ν) − gas_p). Its corners are
+//! rounded by φ(s) = (s + ε)²/4ε for |s| ≤ ε: a market counts in part while its profit is within ε of its gas. With
+//! ε ≤ gas a market without profit has φ = 0, which keeps the sum sparse.
+
+use std::borrow::Cow;
+
+use arrayvec::ArrayVec;
+
+use crate::curve::{Curve, Response};
+use crate::market::{Block, MarketId, Markets, Pair, Token};
+use crate::problem::{Limit, Problem};
+
+/// Prices do not fall below this.
+pub(crate) const FLOOR: f64 = 1e-7;
+
+/// How the corners of the dual are rounded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Smoothing {
+    /// Width of the corner at a market's gas, as a part of the gas; `None`: gas is free.
+    pub gas: Option<f64>,
+    /// What a unit of gas costs.
+    pub gas_value: f64,
+    /// Fall of a limit's rate over its cap.
+    pub linear: f64,
+}
+
+/// A pair that trades.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ActivePair {
+    pub input: Token,
+    pub output: Token,
+    /// Amounts, before the share.
+    pub x: f64,
+    pub y: f64,
+    /// Marginal price, and weight of the rank-one term h·(e_i − m·e_o)(e_i − m·e_o)ᵀ.
+    pub m: f64,
+    pub h: f64,
+    /// How much of the market counts (φ′), and φ″.
+    pub share: f64,
+    pub bend: f64,
+    /// The pair's index in the view; limits follow the pairs.
+    pub index: u32,
+    /// Whether the pair trades from its coin 0 to its coin 1.
+    pub forward: bool,
+}
+
+/// A larger market that trades.
+#[derive(Debug, Clone)]
+pub(crate) struct ActiveBlock {
+    pub response: Response,
+    pub share: f64,
+    pub bend: f64,
+    pub index: u32,
+}
+
+/// The dual function at a point.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Evaluation {
+    pub value: f64,
+    /// What is left over of each token.
+    pub surplus: Vec<f64>,
+    pub pairs: Vec<ActivePair>,
+    pub blocks: Vec<ActiveBlock>,
+}
+
+/// A problem on a part of the markets.
+#[derive(Debug, Clone)]
+pub(crate) struct View<'m> {
+    pub markets: &'m Markets,
+    /// The tokens' global indices.
+    pub tokens: Cow<'m, [Token]>,
+    pub pairs: Cow<'m, [Pair]>,
+    pub blocks: Cow<'m, [Block]>,
+    pub limits: Vec<Limit>,
+    pub endowment: Vec<f64>,
+    /// Least price of each token: its weight.
+    pub floor: Vec<f64>,
+    /// Tokens whose price is their weight and whose leftover may be negative.
+    pub free: Vec<bool>,
+    pub weight: Vec<f64>,
+}
+
+impl<'m> View<'m> {
+    /// The problem on all markets.
+    pub fn whole(markets: &'m Markets, identity: &'m [Token], problem: &Problem) -> Self {
+        debug_assert_eq!(identity.len(), markets.tokens());
+        let mut view = Self {
+            markets,
+            tokens: Cow::Borrowed(identity),
+            pairs: Cow::Borrowed(&markets.pairs),
+            blocks: Cow::Borrowed(&markets.blocks),
+            limits: problem.limits.clone(),
+            endowment: Vec::new(),
+            floor: Vec::new(),
+            free: Vec::new(),
+            weight: Vec::new(),
+        };
+        view.fill(problem, 0.0, Some);
+        view
+    }
+
+    /// The problem on the markets `kept`, each with the coins that it may trade.
+    pub fn part(markets: &'m Markets, problem: &Problem, kept: &[Kept], scratch: &mut Renumber) -> Self {
+        scratch.begin(markets.tokens());
+        for &(token, _) in &problem.endowment {
+            scratch.add(token);
+        }
+        for wanted in &problem.wanted {
+            scratch.add(wanted.token);
+        }
+        for limit in &problem.limits {
+            scratch.add(limit.take);
+            scratch.add(limit.give);
+        }
+        scratch.add(problem.gas.token);
+        let (mut pairs, mut blocks) = (Vec::with_capacity(kept.len()), Vec::new());
+        for keep in kept {
+            let coins = markets.coins(keep.market);
+            let allowed: ArrayVec<usize, 8> = (0..coins.len()).filter(|k| keep.coins & (1 << k) != 0).collect();
+            let curve = markets.curve(keep.market);
+            if let [i, j] = allowed[..] {
+                pairs.push(Pair {
+                    tokens: [scratch.add(coins[i]), scratch.add(coins[j])],
+                    market: keep.market,
+                    coins: [i as u8, j as u8],
+                    rates: [curve.rate(i, j), curve.rate(j, i)],
+                });
+            } else if allowed.len() > 2 {
+                let gamma = (curve.rate(0, 1) * curve.rate(1, 0)).sqrt();
+                blocks.push(Block {
+                    // Coins that may not trade still need a number: any will do, none is touched.
+                    tokens: coins.iter().enumerate().map(|(k, &t)| if keep.coins & (1 << k) != 0 { scratch.add(t) } else { 0 }).collect(),
+                    market: keep.market,
+                    allowed: keep.coins,
+                    levels: (0..coins.len()).map(|k| if k == 0 { 1.0 } else { curve.rate(k, 0) / gamma }).collect(),
+                    gamma,
+                });
+            }
+        }
+        let mut view = Self {
+            markets,
+            tokens: Cow::Owned(scratch.tokens.clone()),
+            pairs: Cow::Owned(pairs),
+            blocks: Cow::Owned(blocks),
+            limits: problem.limits.clone(),
+            endowment: Vec::new(),
+            floor: Vec::new(),
+            free: Vec::new(),
+            weight: Vec::new(),
+        };
+        view.fill(problem, gas(markets, kept), |t| scratch.of(t));
+        view
+    }
+
+    fn fill(&mut self, problem: &Problem, gas: f64, of: impl Fn(Token) -> Option<Token>) {
+        let n = self.tokens.len();
+        self.endowment = vec![0.0; n];
+        self.floor = vec![FLOOR; n];
+        self.free = vec![false; n];
+        self.weight = vec![0.0; n];
+        for &(token, amount) in &problem.endowment {
+            if let Some(t) = of(token) {
+                self.endowment[t as usize] += amount;
+            }
+        }
+        if let Some(t) = of(problem.gas.token) {
+            self.endowment[t as usize] -= (problem.gas.fixed + gas) * problem.gas.price;
+        }
+        for wanted in &problem.wanted {
+            if let Some(t) = of(wanted.token) {
+                self.floor[t as usize] = wanted.weight.max(FLOOR);
+                self.weight[t as usize] = wanted.weight;
+                self.free[t as usize] = wanted.free;
+            }
+        }
+        for limit in &mut self.limits {
+            limit.take = of(limit.take).unwrap_or_default();
+            limit.give = of(limit.give).unwrap_or_default();
+        }
+    }
+
+    /// Takes markets out.
+    pub fn bar(&mut self, barred: &[MarketId]) {
+        if !barred.is_empty() {
+            self.pairs.to_mut().retain(|pair| !barred.contains(&pair.market));
+            self.blocks.to_mut().retain(|block| !barred.contains(&block.market));
+        }
+    }
+
+    /// How much work an evaluation is.
+    pub fn size(&self) -> u64 {
+        self.pairs.len() as u64 + 8 * self.blocks.len() as u64 + 8
+    }
+
+    /// The number of a token in this view.
+    pub fn local(&self, token: Token) -> Option<Token> {
+        self.tokens.iter().position(|&t| t == token).map(|t| t as Token)
+    }
+
+    /// Units that the problem moves: what amounts are small or large against.
+    pub fn scale(&self) -> f64 {
+        let brought: f64 = self.endowment.iter().map(|e| e.abs()).sum();
+        let offered: f64 = self.limits.iter().map(|l| l.cap * l.rate).sum();
+        (brought + offered).max(1e-9)
+    }
+
+    /// Gas of a market, in value units.
+    fn gas(&self, market: MarketId, smoothing: &Smoothing) -> f64 {
+        self.markets.gas(market) * smoothing.gas_value
+    }
+
+    /// φ and its derivatives at a profit.
+    fn count(&self, profit: f64, market: MarketId, smoothing: &Smoothing) -> (f64, f64, f64) {
+        let Some(width) = smoothing.gas else { return (profit, 1.0, 0.0) };
+        let gas = self.gas(market, smoothing);
+        let (s, e) = (profit - gas, width * gas);
+        if s >= e {
+            (s, 1.0, 0.0)
+        } else if s <= -e {
+            (0.0, 0.0, 0.0)
+        } else {
+            ((s + e) * (s + e) / (4.0 * e), (s + e) / (2.0 * e), 1.0 / (2.0 * e))
+        }
+    }
+
+    /// The dual at `nu`.
+    pub fn evaluate(&self, nu: &[f64], smoothing: &Smoothing, out: &mut Evaluation) {
+        out.surplus.clear();
+        out.surplus.extend_from_slice(&self.endowment);
+        out.value = self.endowment.iter().zip(nu).map(|(e, n)| e * n).sum();
+        out.pairs.clear();
+        out.blocks.clear();
+        for (index, pair) in self.pairs.iter().enumerate() {
+            let [a, b] = pair.tokens;
+            let (pa, pb) = (nu[a as usize], nu[b as usize]);
+            let forward = pb * pair.rates[0] > pa;
+            if !forward && pa * pair.rates[1] <= pb {
+                continue;
+            }
+            let (input, output, i, j) = if forward { (a, b, 0, 1) } else { (b, a, 1, 0) };
+            let (pi, po) = (nu[input as usize], nu[output as usize]);
+            let m = pi / po;
+            let curve = self.markets.curve(pair.market);
+            let r = curve.respond_pair(pair.coins[i] as usize, pair.coins[j] as usize, m, smoothing.linear);
+            if r.input <= 0.0 {
+                continue;
+            }
+            let (value, share, bend) = self.count(po * r.output - pi * r.input, pair.market, smoothing);
+            if share > 0.0 {
+                let h = share * r.slope / po;
+                out.push(ActivePair { input, output, x: r.input, y: r.output, m, h, share, bend, index: index as u32, forward }, value);
+            }
+        }
+        for (index, limit) in self.limits.iter().enumerate() {
+            let (pi, po) = (nu[limit.take as usize], nu[limit.give as usize]);
+            let m = pi / po;
+            if m >= limit.rate {
+                continue;
+            }
+            let full = (1.0 - m / limit.rate) / smoothing.linear;
+            let (share, slope) = if full < 1.0 { (full, limit.cap / (smoothing.linear * limit.rate)) } else { (1.0, 0.0) };
+            let (x, y) = (share * limit.cap, limit.rate * share * limit.cap * (1.0 - 0.5 * smoothing.linear * share));
+            let (input, output, index) = (limit.take, limit.give, (self.pairs.len() + index) as u32);
+            let active = ActivePair { input, output, x, y, m, h: slope / po, share: 1.0, bend: 0.0, index, forward: true };
+            out.push(active, po * y - pi * x);
+        }
+        for (index, block) in self.blocks.iter().enumerate() {
+            if !block.trades(|t| nu[t as usize]) {
+                continue;
+            }
+            let mut prices = ArrayVec::<f64, 8>::new();
+            for &t in &block.tokens {
+                prices.push(nu[t as usize]);
+            }
+            let mut response = Response::default();
+            self.markets.curve(block.market).respond(&prices, block.allowed, &mut response);
+            let profit: f64 = response.trade.iter().zip(&prices).map(|(z, p)| z * p).sum();
+            let (value, share, bend) = self.count(profit, block.market, smoothing);
+            if share > 0.0 {
+                out.value += value;
+                for (&t, z) in block.tokens.iter().zip(&response.trade) {
+                    out.surplus[t as usize] += share * z;
+                }
+                out.blocks.push(ActiveBlock { response, share, bend, index: index as u32 });
+            }
+        }
+    }
+
+    /// The bound at `nu`: exact, limits unsmoothed, each market less its gas but never below zero.
+    pub fn bound(&self, nu: &[f64], gas_value: f64) -> f64 {
+        let mut value: f64 = self.endowment.iter().zip(nu).map(|(e, n)| e * n).sum();
+        for limit in &self.limits {
+            let profit = nu[limit.give as usize] * limit.rate - nu[limit.take as usize];
+            value += profit.max(0.0) * limit.cap;
+        }
+        self.profits(nu, |_, market, profit| value += (profit - self.markets.gas(market) * gas_value).max(0.0));
+        value
+    }
+
+    /// The profit of each market that trades at `nu`, with its allowed coins.
+    pub fn profits(&self, nu: &[f64], mut each: impl FnMut(u8, MarketId, f64)) {
+        for pair in self.pairs.iter() {
+            let [a, b] = pair.tokens;
+            let (pa, pb) = (nu[a as usize], nu[b as usize]);
+            let forward = pb * pair.rates[0] > pa;
+            if !forward && pa * pair.rates[1] <= pb {
+                continue;
+            }
+            let (pi, po, i, j) = if forward { (pa, pb, 0, 1) } else { (pb, pa, 1, 0) };
+            let curve = self.markets.curve(pair.market);
+            let (i, j) = (pair.coins[i] as usize, pair.coins[j] as usize);
+            let profit = if let Curve::Linear(_) = curve {
+                (po * curve.rate(i, j) - pi) * curve.cap(i, j)
+            } else {
+                let r = curve.respond_pair(i, j, pi / po, 0.0);
+                po * r.output - pi * r.input
+            };
+            each((1 << pair.coins[0]) | (1 << pair.coins[1]), pair.market, profit);
+        }
+        for block in self.blocks.iter().filter(|b| b.trades(|t| nu[t as usize])) {
+            let prices: ArrayVec<f64, 8> = block.tokens.iter().map(|&t| nu[t as usize]).collect();
+            let mut response = Response::default();
+            self.markets.curve(block.market).respond(&prices, block.allowed, &mut response);
+            let moved = (0..response.trade.len()).filter(|&k| response.trade[k] != 0.0).fold(0, |mask, k| mask | (1 << k));
+            each(moved, block.market, response.trade.iter().zip(&prices).map(|(z, p)| z * p).sum());
+        }
+    }
+}
+
+impl Evaluation {
+    fn push(&mut self, pair: ActivePair, value: f64) {
+        self.value += value;
+        self.surplus[pair.input as usize] -= pair.share * pair.x;
+        self.surplus[pair.output as usize] += pair.share * pair.y;
+        self.pairs.push(pair);
+    }
+}
+
+/// A market that is kept, with the coins it may trade as a bit mask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Kept {
+    pub market: MarketId,
+    pub coins: u8,
+}
+
+/// Gas of the swaps that the markets kept can need: one less than their coins each.
+pub(crate) fn gas(markets: &Markets, kept: &[Kept]) -> f64 {
+    kept.iter().map(|k| markets.gas(k.market) * f64::from(k.coins.count_ones().saturating_sub(1))).sum()
+}
+
+/// Gives tokens new numbers, densely, as they come.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Renumber {
+    number: Vec<Token>,
+    tokens: Vec<Token>,
+}
+
+impl Renumber {
+    fn begin(&mut self, tokens: usize) {
+        for &t in &self.tokens {
+            self.number[t as usize] = Token::MAX;
+        }
+        self.tokens.clear();
+        self.number.resize(tokens, Token::MAX);
+    }
+
+    fn add(&mut self, token: Token) -> Token {
+        let number = &mut self.number[token as usize];
+        if *number == Token::MAX {
+            *number = self.tokens.len() as Token;
+            self.tokens.push(token);
+        }
+        *number
+    }
+
+    fn of(&self, token: Token) -> Option<Token> {
+        self.number.get(token as usize).copied().filter(|&n| n != Token::MAX)
+    }
+}

@@ -1,0 +1,4 @@
+//! The optimiser from outside: random instances, bounds, brute force.
+
+mod instances;
+mod solve;

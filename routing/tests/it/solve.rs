@@ -1,0 +1,76 @@
+use ballast_routing::{Budget, Outcome, Status, solve};
+
+use crate::instances::{Instance, instance};
+
+/// Worth of an outcome by the curves alone, and the worst shortage of a token.
+fn replay(instance: &Instance, outcome: &Outcome) -> (f64, f64) {
+    let markets = instance.snapshot.markets();
+    let problem = &instance.problem;
+    let mut left = vec![0.0; markets.tokens()];
+    for &(token, amount) in &problem.endowment {
+        left[token as usize] += amount;
+    }
+    left[problem.gas.token as usize] -= outcome.certificate.gas * problem.gas.price;
+    for flow in &outcome.flows {
+        for (&token, z) in markets.coins(flow.market).iter().zip(&flow.trade) {
+            left[token as usize] += z;
+        }
+    }
+    for (limit, fill) in problem.limits.iter().zip(&outcome.fills) {
+        assert!(*fill >= 0.0 && *fill <= limit.cap * (1.0 + 1e-12));
+        left[limit.take as usize] -= fill;
+        left[limit.give as usize] += limit.rate * fill;
+    }
+    // What rounding leaves short is charged at its price.
+    let free = |t: usize| problem.wanted.iter().any(|w| w.token as usize == t && w.free);
+    let short = (0..left.len()).filter(|&t| !free(t)).map(|t| -left[t]).fold(0.0, f64::max);
+    let charged: f64 = (0..left.len()).filter(|&t| !free(t)).map(|t| left[t].min(0.0) * outcome.prices[t]).sum();
+    (problem.wanted.iter().map(|w| w.weight * left[w.token as usize]).sum::<f64>() + charged, short)
+}
+
+fn scale(instance: &Instance) -> f64 {
+    let problem = &instance.problem;
+    problem.endowment.iter().map(|e| e.1.abs()).sum::<f64>() + problem.limits.iter().map(|l| l.cap * l.rate).sum::<f64>()
+}
+
+#[test]
+fn no_value_exceeds_its_bound_and_gaps_are_small() {
+    let mut gaps = Vec::new();
+    let mut unconverged = 0;
+    let mut traded = 0;
+    let count = 10_000;
+    for seed in 0..count {
+        let instance = instance(seed, 2 + (seed % 9) as usize, 1 + (seed % 23) as usize);
+        let outcome = solve(&instance.snapshot, &instance.problem, None, &[], &Budget::default());
+        if outcome.status == Status::Idle {
+            continue;
+        }
+        traded += 1;
+        let (value, short) = replay(&instance, &outcome);
+        let size = scale(&instance);
+        let certificate = outcome.certificate;
+        assert!(short <= 1e-5 * size, "seed {seed}: short by {short} of {size}");
+        assert!((value - certificate.value).abs() <= 1e-9 * size.max(value.abs()), "seed {seed}: {value} {certificate:?}");
+        // A thousandth of a basis point of the order: what doubles lose on pools a million times its size.
+        let slack = 1e-7 * size;
+        assert!(certificate.bound + slack >= value, "seed {seed}: value {value} above its bound {certificate:?}");
+        assert!(certificate.bound_kept + slack >= value, "seed {seed}: value {value} above its bound {certificate:?}");
+        if outcome.status == Status::Optimal {
+            gaps.push(1e4 * certificate.convex_gap() / size);
+        } else {
+            unconverged += 1;
+        }
+    }
+    gaps.sort_by(f64::total_cmp);
+    let at = |q: f64| gaps[((gaps.len() - 1) as f64 * q) as usize];
+    println!(
+        "{count} instances, {traded} traded, {unconverged} unconverged; convex gap bps: median {:.1e} p90 {:.1e} p99 {:.1e} worst {:.1e}",
+        at(0.5),
+        at(0.9),
+        at(0.99),
+        at(1.0)
+    );
+    assert!(at(0.9) <= 1e-3, "p90 {}", at(0.9));
+    assert!(at(1.0) <= 1.0, "worst {}", at(1.0));
+    assert!(unconverged <= traded / 50, "{unconverged} of {traded} unconverged");
+}

@@ -1,0 +1,130 @@
+//! An auction as the engine sees it: checked, dense, exact. Built once from the wire.
+
+mod drops;
+mod order;
+mod pool;
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::{Address, U256};
+use ballast_routing::Token;
+use ballast_wire as wire;
+use rustc_hash::FxHashMap;
+
+pub use drops::{Drop, Drops, Subject};
+pub use order::{Order, OrderError};
+pub use pool::Pool;
+
+/// A token of the auction.
+#[derive(Debug, Clone)]
+pub struct TokenInfo {
+    /// The contract.
+    pub address: Address,
+    /// Atoms of a whole token are 10^decimals, where known.
+    pub decimals: Option<u8>,
+    /// A name for people, where known.
+    pub symbol: Option<String>,
+    /// Wei for 10¹⁸ atoms, where the driver gave one above zero.
+    pub reference_price: Option<U256>,
+}
+
+impl TokenInfo {
+    /// The symbol, or the start of the address.
+    pub fn name(&self) -> String {
+        self.symbol.clone().filter(|s| !s.is_empty()).unwrap_or_else(|| short(&self.address.to_string()))
+    }
+}
+
+/// The first ten characters of a long name.
+pub fn short(name: &str) -> String {
+    name.chars().take(10).collect()
+}
+
+/// A checked auction.
+#[derive(Debug, Clone)]
+pub struct Auction {
+    /// The driver's number for it; `None` for a quote.
+    pub id: Option<String>,
+    /// Tokens by dense index.
+    pub tokens: Vec<TokenInfo>,
+    /// Dense indices by address.
+    pub index: FxHashMap<Address, Token>,
+    /// What traders want.
+    pub orders: Vec<Order>,
+    /// What may be swapped with.
+    pub pools: Vec<Pool>,
+    /// Wei for a unit of gas.
+    pub gas_price: U256,
+    /// What was left out, and why.
+    pub drops: Drops,
+}
+
+impl Auction {
+    /// Reads an auction off the wire. `uses` says which kinds of liquidity are wanted. Orders and pools that are malformed are
+    /// left out and named in [`Self::drops`].
+    pub fn new(request: &wire::Auction, uses: impl Fn(&wire::LiquidityKind) -> bool) -> Self {
+        let mut auction = Self {
+            id: request.id.clone(),
+            tokens: Vec::with_capacity(request.tokens.len()),
+            index: FxHashMap::default(),
+            orders: Vec::with_capacity(request.orders.len()),
+            pools: Vec::with_capacity(request.liquidity.len()),
+            gas_price: request.effective_gas_price,
+            drops: Drops::default(),
+        };
+        for (&address, token) in &request.tokens {
+            auction.add_token(address, Some(token));
+        }
+        let mut names = BTreeMap::<&str, ()>::new();
+        for item in &request.liquidity {
+            match item {
+                Err(malformed) => auction.drops.add(Subject::Pool, malformed.name.clone(), "malformed", &malformed.to_string()),
+                Ok(liquidity) if !uses(&liquidity.kind) => {
+                    auction.drops.add(Subject::Pool, Some(liquidity.id.clone()), "venue not selected", "");
+                }
+                Ok(liquidity) if names.insert(&liquidity.id, ()).is_some() => {
+                    auction.drops.add(Subject::Pool, Some(liquidity.id.clone()), "duplicate id", "");
+                }
+                Ok(liquidity) => match Pool::read(liquidity, |address| auction.add_token(address, None)) {
+                    Ok(pool) => auction.pools.push(pool),
+                    Err(error) => auction.drops.add(Subject::Pool, Some(liquidity.id.clone()), error.reason(), &error.to_string()),
+                },
+            }
+        }
+        let mut uids = BTreeMap::<wire::OrderUid, ()>::new();
+        for item in &request.orders {
+            match item {
+                Err(malformed) => auction.drops.add(Subject::Order, malformed.name.clone(), "malformed", &malformed.to_string()),
+                Ok(order) if uids.insert(order.uid, ()).is_some() => {
+                    auction.drops.add(Subject::Order, Some(order.uid.to_string()), "duplicate uid", "");
+                }
+                Ok(order) => match Order::read(order, |address| auction.add_token(address, None)) {
+                    Ok(order) => auction.orders.push(order),
+                    Err(error) => auction.drops.add(Subject::Order, Some(order.uid.to_string()), error.reason(), &error.to_string()),
+                },
+            }
+        }
+        auction
+    }
+
+    fn add_token(&mut self, address: Address, token: Option<&wire::Token>) -> Token {
+        if let Some(&known) = self.index.get(&address) {
+            return known;
+        }
+        // More than 2³² tokens do not fit a request.
+        let index = self.tokens.len() as Token;
+        self.tokens.push(TokenInfo {
+            address,
+            decimals: token.and_then(|t| t.decimals),
+            symbol: token.and_then(|t| t.symbol.clone()),
+            reference_price: token.and_then(|t| t.reference_price).filter(|p| !p.is_zero()),
+        });
+        self.index.insert(address, index);
+        index
+    }
+
+    /// A token's facts.
+    pub fn token(&self, token: Token) -> &TokenInfo {
+        &self.tokens[token as usize]
+    }
+}

@@ -1,0 +1,61 @@
+//! A plan as a bid: clearing prices, trades, interactions, and its worth.
+
+use std::collections::BTreeMap;
+
+use ballast_wire::{Amount, Class, Fulfillment, Interaction, LiquidityInteraction, Side, Solution, Trade};
+
+use super::Plan;
+use crate::auction::{Auction, Order};
+
+/// A solution before anyone has checked it.
+#[derive(Debug, Clone)]
+pub struct Bid {
+    /// What would be sent.
+    pub solution: Solution,
+}
+
+impl Bid {
+    /// A bid that fills one order by its plan.
+    ///
+    /// The two prices are the two amounts crosswise, so that the contract's own division is exact: a seller is paid
+    /// ⌈sold·bought/sold⌉ = bought, a buyer is charged ⌊bought·sold/bought⌋ = sold.
+    pub fn single(id: u64, auction: &Auction, order: &Order, plan: &Plan) -> Self {
+        let address = |token| auction.token(token).address;
+        let prices = BTreeMap::from([(address(order.sell), Amount(plan.bought)), (address(order.buy), Amount(plan.sold))]);
+        let executed = match order.side {
+            Side::Sell => plan.sold,
+            Side::Buy => plan.bought,
+        };
+        let fee = match order.class {
+            Class::Limit => Some(Amount(plan.fee)),
+            Class::Market => None,
+        };
+        let trade = Trade::Fulfillment(Fulfillment { order: order.uid, executed_amount: Amount(executed), fee });
+        let interactions = plan
+            .swaps
+            .iter()
+            .map(|swap| {
+                Interaction::Liquidity(LiquidityInteraction {
+                    internalize: false,
+                    id: auction.pools[swap.pool].id.clone(),
+                    input_token: address(swap.input),
+                    output_token: address(swap.output),
+                    input_amount: Amount(swap.amount_in),
+                    output_amount: Amount(swap.amount_out),
+                })
+            })
+            .collect();
+        let solution = Solution {
+            id,
+            prices,
+            trades: vec![trade],
+            pre_interactions: Vec::new(),
+            interactions,
+            post_interactions: Vec::new(),
+            gas: Some(plan.gas),
+            flashloans: None,
+            wrappers: order.wrappers.clone(),
+        };
+        Self { solution }
+    }
+}

@@ -1,0 +1,64 @@
+//! What of a solution is arbitrage: closed cycles in the flow of value, and what they earn.
+
+use ballast_routing::Token;
+use rustc_hash::FxHashMap;
+
+use super::plan::Step;
+
+/// What closed cycles earn, in value units.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Arbitrage {
+    /// Over all pools.
+    pub total: f64,
+    /// By the auction's pool.
+    pub by_pool: FxHashMap<usize, f64>,
+}
+
+/// Takes cycles out of the flow of value, each at its narrowest step, until none is left. A swap earns ν_out·y − ν_in·x at the
+/// prices ν; the part of it that a cycle carries is arbitrage, which needs no order.
+pub(crate) fn arbitrage(steps: &[Step], price: impl Fn(Token) -> f64) -> Arbitrage {
+    let mut value: Vec<f64> = steps.iter().map(|s| s.x * price(s.input)).collect();
+    let profit: Vec<f64> = steps.iter().map(|s| (s.y * price(s.output)) / (s.x * price(s.input)) - 1.0).collect();
+    let mut found = Arbitrage::default();
+    let floor = 1e-9 * value.iter().sum::<f64>();
+    while let Some(cycle) = cycle(steps, &value, floor) {
+        let narrowest = cycle.iter().map(|&k| value[k]).fold(f64::INFINITY, f64::min);
+        for &k in &cycle {
+            value[k] -= narrowest;
+            found.total += narrowest * profit[k];
+            *found.by_pool.entry(steps[k].pool).or_default() += narrowest * profit[k];
+        }
+    }
+    found
+}
+
+/// A cycle of steps that still carry more than `floor`.
+fn cycle(steps: &[Step], value: &[f64], floor: f64) -> Option<Vec<usize>> {
+    // Depth first; tokens are few.
+    let mut finished: Vec<Token> = Vec::new();
+    for start in 0..steps.len() {
+        let mut path: Vec<usize> = Vec::new();
+        let mut stack: Vec<(Token, usize)> = vec![(steps[start].input, 0)];
+        if finished.contains(&steps[start].input) {
+            continue;
+        }
+        while let Some((token, next)) = stack.pop() {
+            let Some(k) = (next..steps.len()).find(|&k| steps[k].input == token && value[k] > floor) else {
+                finished.push(token);
+                path.pop();
+                continue;
+            };
+            stack.push((token, k + 1));
+            let to = steps[k].output;
+            if let Some(at) = stack.iter().position(|(t, _)| *t == to) {
+                path.push(k);
+                return Some(path.split_off(at));
+            }
+            if !finished.contains(&to) {
+                path.push(k);
+                stack.push((to, 0));
+            }
+        }
+    }
+    None
+}

@@ -1,0 +1,150 @@
+//! The liquidity graph: the auction's pools, less those that are dead, dust or poisoned, in value units.
+
+use ballast_adapters::{Face, Market};
+use ballast_routing::curve::PerCoin;
+use ballast_routing::{MarketId, Markets, Snapshot, Token};
+use rustc_hash::FxHashSet;
+
+use super::prices::{Quoted, Units, WEI_PER_UNIT};
+use crate::auction::{Auction, Drops, Pool, Subject};
+use crate::config::Config;
+
+/// A 2 % move of the price takes about a hundredth of a balance.
+const DEPTH_TO_BALANCE: f64 = 100.0;
+
+/// The pools that can be traded with, as the optimiser sees them.
+#[derive(Debug, Clone)]
+pub struct Liquidity {
+    /// Markets, in value units.
+    pub snapshot: Snapshot,
+    /// What an atom of each token is worth.
+    pub units: Units,
+    /// The auction's pool behind each market.
+    pool_of: Vec<usize>,
+    /// Value units for a unit of gas.
+    pub gas_price: f64,
+}
+
+impl Liquidity {
+    /// Builds the graph. What is left out is added to `drops`.
+    pub fn new(auction: &Auction, config: &Config, drops: &mut Drops) -> Self {
+        let gas_price = f64::from(auction.gas_price) / WEI_PER_UNIT;
+        let mut out = |pool: &Pool, reason: &str, detail: String| drops.add(Subject::Pool, Some(pool.id.clone()), reason, &detail);
+        let denied: FxHashSet<Token> = config.denied_tokens.iter().filter_map(|t| auction.index.get(t).copied()).collect();
+        let mut quoted = Vec::with_capacity(auction.pools.len());
+        let mut source = Vec::with_capacity(auction.pools.len());
+        for (index, pool) in auction.pools.iter().enumerate() {
+            if config.denied_pools.contains(&pool.address) {
+                out(pool, "pool denied by the operator", String::new());
+                continue;
+            }
+            if let Some(token) = pool.coins.iter().find(|t| denied.contains(t)) {
+                out(pool, "token denied by the operator", auction.token(*token).name());
+                continue;
+            }
+            let quotes = pool.market.quotes();
+            if quotes.len() != pool.coins.len() || quotes.iter().any(|q| !(q.worth > 0.0 && q.worth.is_finite())) {
+                out(pool, "no price", String::new());
+                continue;
+            }
+            quoted.push(Quoted { pool, quotes });
+            source.push(index);
+        }
+        let units = Units::new(auction, &quoted);
+        let mut keep: Vec<bool> = Vec::with_capacity(quoted.len());
+        for Quoted { pool, quotes } in &quoted {
+            let prices: PerCoin<f64> = pool.coins.iter().filter_map(|&t| units.get(t)).collect();
+            if prices.len() != pool.coins.len() {
+                out(pool, "island: no way to a priced token", String::new());
+                keep.push(false);
+                continue;
+            }
+            // An atom's worth in the pool over its worth elsewhere: the same for all coins of a pool that agrees.
+            let ratios = || quotes.iter().zip(&prices).map(|(q, unit)| q.worth / unit);
+            let (low, high) = ratios().fold((f64::INFINITY, 0.0_f64), |(l, h), r| (l.min(r), h.max(r)));
+            let limit_order = matches!(pool.market, Market::LimitOrder(_));
+            // A foreign order off the market to its maker's favour is merely of no use.
+            let useless = limit_order && matches!((quotes.first(), quotes.last(), &prices[..]), (Some(t), Some(m), &[ut, um]) if t.worth / ut <= m.worth / um);
+            if high > low * config.quarantine_factor && !useless {
+                out(pool, "quarantined: price off the consensus", format!("by a factor of {:.3}", high / low));
+                keep.push(false);
+                continue;
+            }
+            let worth = quotes.iter().zip(&prices).map(|(q, unit)| q.depth * unit * DEPTH_TO_BALANCE).fold(0.0, f64::max);
+            if !limit_order && worth < pool.gas as f64 * gas_price {
+                out(pool, "dust: worth less than the gas of a swap", format!("{:.6} native", worth / 1e3));
+                keep.push(false);
+                continue;
+            }
+            keep.push(true);
+        }
+        for index in dead_ends(auction, &quoted, &keep) {
+            out(quoted[index].pool, "dead end: leads to a token nobody trades", String::new());
+            keep[index] = false;
+        }
+        let mut markets = Markets::new(auction.tokens.len());
+        let mut pool_of = Vec::new();
+        for ((Quoted { pool, .. }, index), _) in quoted.iter().zip(source).zip(keep).filter(|(_, keep)| *keep) {
+            let prices: PerCoin<f64> = pool.coins.iter().filter_map(|&t| units.get(t)).collect();
+            let added = pool.market.curve(&prices).map(|curve| markets.add(&pool.coins, curve, pool.gas as f64));
+            match added {
+                Some(Ok(_)) => pool_of.push(index),
+                Some(Err(error)) => out(pool, "numbers beyond doubles", error.to_string()),
+                None => out(pool, "numbers beyond doubles", String::new()),
+            }
+        }
+        Self { snapshot: Snapshot::new(markets), units, pool_of, gas_price }
+    }
+
+    /// The auction's index of the pool behind a market.
+    pub fn pool(&self, market: MarketId) -> usize {
+        self.pool_of[market as usize]
+    }
+
+    /// How many markets there are.
+    pub fn len(&self) -> usize {
+        self.pool_of.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.pool_of.is_empty()
+    }
+}
+
+/// Pools of two coins of which one is in no other pool and no order: nothing can be gained there. Removing one may strand the
+/// next.
+fn dead_ends(auction: &Auction, pools: &[Quoted], keep: &[bool]) -> Vec<usize> {
+    let mut degree = vec![0_u32; auction.tokens.len()];
+    for order in &auction.orders {
+        degree[order.sell as usize] += 2;
+        degree[order.buy as usize] += 2;
+    }
+    let mut touching = vec![Vec::new(); auction.tokens.len()];
+    for (p, quoted) in pools.iter().enumerate().filter(|(p, _)| keep[*p]) {
+        for &token in &quoted.pool.coins {
+            degree[token as usize] += 1;
+            touching[token as usize].push(p);
+        }
+    }
+    let mut gone = vec![false; pools.len()];
+    let mut found = Vec::new();
+    let mut queue: Vec<usize> = (0..degree.len()).filter(|&t| degree[t] == 1).collect();
+    while let Some(token) = queue.pop() {
+        for &p in &touching[token] {
+            if gone[p] || pools[p].pool.coins.len() != 2 || degree[token] != 1 {
+                continue;
+            }
+            gone[p] = true;
+            found.push(p);
+            for &other in &pools[p].pool.coins {
+                degree[other as usize] -= 1;
+                if degree[other as usize] == 1 {
+                    queue.push(other as usize);
+                }
+            }
+        }
+    }
+    found.sort_unstable();
+    found
+}

@@ -1,0 +1,13 @@
+//! From what is asked to what is executed: liquidity and orders become a problem in value units, flows become exact swaps, swaps
+//! become bids.
+
+pub mod bid;
+pub mod compile;
+pub(crate) mod cycles;
+pub mod liquidity;
+pub mod plan;
+pub mod prices;
+
+pub use bid::Bid;
+pub use liquidity::Liquidity;
+pub use plan::{Plan, PlanError, Swap};

@@ -1,0 +1,101 @@
+//! What an atom of each token is worth: reference prices where the driver gave them, else the graph's.
+//!
+//! A token without a reference price takes the price of the deepest pool that leads to it, depth being measured on the side that
+//! is priced already: what is not priced cannot vouch for itself. Tokens are reached in the order of that depth, as in Prim's
+//! algorithm for a maximum spanning tree.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+use ballast_adapters::Quote;
+use ballast_routing::Token;
+use ballast_routing::curve::PerCoin;
+
+use crate::auction::{Auction, Pool};
+
+/// Wei in a value unit: a thousandth of the native token.
+pub const WEI_PER_UNIT: f64 = 1e15;
+
+/// Value units of an atom of each token; zero where nothing leads to a price.
+#[derive(Debug, Clone)]
+pub struct Units {
+    units: Vec<f64>,
+}
+
+/// A pool with its quotes, by its index in the auction.
+pub(crate) struct Quoted<'a> {
+    pub pool: &'a Pool,
+    pub quotes: PerCoin<Quote>,
+}
+
+struct Offer {
+    depth: f64,
+    token: Token,
+    unit: f64,
+}
+
+impl PartialEq for Offer {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Offer {}
+
+impl PartialOrd for Offer {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Offer {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.depth.total_cmp(&other.depth).then(other.token.cmp(&self.token)).then(self.unit.total_cmp(&other.unit))
+    }
+}
+
+impl Units {
+    /// Prices every token that can be priced.
+    pub(crate) fn new(auction: &Auction, pools: &[Quoted]) -> Self {
+        let n = auction.tokens.len();
+        let mut this = Self { units: vec![0.0; n] };
+        let mut touching = vec![Vec::new(); n];
+        for (p, quoted) in pools.iter().enumerate() {
+            for &token in &quoted.pool.coins {
+                touching[token as usize].push(p);
+            }
+        }
+        let mut heap: BinaryHeap<Offer> = BinaryHeap::new();
+        for (t, token) in auction.tokens.iter().enumerate() {
+            if let Some(price) = token.reference_price {
+                let unit = f64::from(price) * 1e-18 / WEI_PER_UNIT;
+                heap.push(Offer { depth: f64::INFINITY, token: t as Token, unit });
+            }
+        }
+        while let Some(offer) = heap.pop() {
+            let t = offer.token as usize;
+            if this.units[t] > 0.0 {
+                continue;
+            }
+            this.units[t] = offer.unit;
+            for &p in &touching[t] {
+                let Quoted { pool, quotes } = &pools[p];
+                let Some(here) = pool.coin(offer.token).and_then(|k| quotes.get(k)) else { continue };
+                // No path vouches for more than its weakest pool.
+                let depth = (here.depth * offer.unit).min(offer.depth);
+                for (&token, there) in pool.coins.iter().zip(quotes) {
+                    let unit = there.worth / here.worth * offer.unit;
+                    if this.units[token as usize] <= 0.0 && depth > 0.0 && unit.is_finite() && unit > 0.0 {
+                        heap.push(Offer { depth, token, unit });
+                    }
+                }
+            }
+        }
+        this
+    }
+
+    /// Value units of an atom, if there is a price.
+    pub fn get(&self, token: Token) -> Option<f64> {
+        self.units.get(token as usize).copied().filter(|unit| *unit > 0.0)
+    }
+}

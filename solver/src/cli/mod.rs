@@ -1,0 +1,45 @@
+//! The command line.
+
+mod request;
+mod solve;
+mod table;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Ballast: an off-chain solver for intent-based execution on EVM chains.
+///
+/// It takes a CoW-style batch auction, routes its orders to the optimum over all of the liquidity that came with it, and prints a
+/// reply whose every number the chain would pay: exact integers by each venue's own arithmetic, with a bound on what any
+/// solution could reach.
+#[derive(Debug, Parser)]
+#[command(name = "ballast", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "Logs go to stderr; RUST_LOG=debug shows every dropped pool and every decision.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Solve an auction, and show what was done and why.
+    Solve(solve::SolveArgs),
+    /// Check a reply against its auction, independently of how it was found.
+    Verify(verify::VerifyArgs),
+}
+
+/// Reads the arguments and does what they say.
+pub fn main() -> ExitCode {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let done = match Cli::parse().command {
+        Command::Solve(args) => args.run(),
+        Command::Verify(args) => args.run(),
+    };
+    done.unwrap_or_else(|error| {
+        table::say(&format!("error: {error:#}"));
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,103 @@
+//! What the commands that read an auction share.
+
+use std::path::{Path, PathBuf};
+
+use alloy_primitives::Address;
+use anyhow::Context;
+use ballast_wire::LiquidityKind;
+use clap::{Args, ValueEnum};
+
+use crate::auction::Auction;
+use crate::config::Config;
+
+/// A kind of liquidity, named as in the auction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "camelCase")]
+enum VenueKind {
+    ConstantProduct,
+    WeightedProduct,
+    Stable,
+    ConcentratedLiquidity,
+    LimitOrder,
+}
+
+impl VenueKind {
+    fn is(self, kind: &LiquidityKind) -> bool {
+        matches!(
+            (self, kind),
+            (Self::ConstantProduct, LiquidityKind::ConstantProduct(_))
+                | (Self::WeightedProduct, LiquidityKind::WeightedProduct(_))
+                | (Self::Stable, LiquidityKind::Stable(_))
+                | (Self::ConcentratedLiquidity, LiquidityKind::ConcentratedLiquidity(_))
+                | (Self::LimitOrder, LiquidityKind::LimitOrder(_))
+        )
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RequestArgs {
+    /// The auction: a JSON file as the driver posts it to `/solve`; `-` reads standard input. Its deadline is ignored.
+    auction: PathBuf,
+
+    /// Use only these kinds of liquidity, separated by commas; all of them if left out.
+    #[arg(long, value_delimiter = ',', value_name = "KIND")]
+    venues: Vec<VenueKind>,
+
+    /// Do not touch these tokens (addresses, separated by commas).
+    #[arg(long, value_delimiter = ',', value_name = "ADDRESS")]
+    deny_tokens: Vec<Address>,
+
+    /// Do not touch these pools (contract addresses, separated by commas).
+    #[arg(long, value_delimiter = ',', value_name = "ADDRESS")]
+    deny_pools: Vec<Address>,
+
+    /// Leave out a pool whose price is off the consensus of deeper pools by more than this factor.
+    #[arg(long, value_name = "FACTOR", default_value_t = Config::default().quarantine_factor, value_parser = above_one)]
+    quarantine_factor: f64,
+
+    /// The most that closed cycles may earn from one pool, in native tokens; a pool that gives more is not trusted.
+    #[arg(long, value_name = "NATIVE", default_value_t = Config::default().max_arbitrage_per_pool, value_parser = not_negative)]
+    max_arbitrage_per_pool: f64,
+
+    /// The most that closed cycles may earn in one solution of the auction, in native tokens.
+    #[arg(long, value_name = "NATIVE", default_value_t = Config::default().max_arbitrage_per_auction, value_parser = not_negative)]
+    max_arbitrage_per_auction: f64,
+}
+
+fn above_one(text: &str) -> Result<f64, String> {
+    text.parse::<f64>().ok().filter(|x| x.is_finite() && *x > 1.0).ok_or_else(|| "expected a number above 1".to_owned())
+}
+
+fn not_negative(text: &str) -> Result<f64, String> {
+    text.parse::<f64>().ok().filter(|x| x.is_finite() && *x >= 0.0).ok_or_else(|| "expected a number of at least 0".to_owned())
+}
+
+impl RequestArgs {
+    pub(super) fn config(&self) -> Config {
+        Config {
+            quarantine_factor: self.quarantine_factor,
+            max_arbitrage_per_pool: self.max_arbitrage_per_pool,
+            max_arbitrage_per_auction: self.max_arbitrage_per_auction,
+            denied_tokens: self.deny_tokens.clone(),
+            denied_pools: self.deny_pools.clone(),
+            ..Config::default()
+        }
+    }
+
+    pub(super) fn read(&self) -> anyhow::Result<Auction> {
+        let json = read(&self.auction)?;
+        let request = ballast_wire::Auction::from_json(&json).with_context(|| self.auction.display().to_string())?;
+        let uses = |kind: &LiquidityKind| self.venues.is_empty() || self.venues.iter().any(|v| v.is(kind));
+        Ok(Auction::new(&request, uses))
+    }
+}
+
+/// A file's bytes, or those of standard input for `-`.
+pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut std::io::stdin(), &mut bytes).context("cannot read standard input")?;
+        return Ok(bytes);
+    }
+    std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}

@@ -1,0 +1,168 @@
+//! Tables that a person reads on a terminal.
+
+use std::io::Write;
+use std::time::Duration;
+
+use alloy_primitives::U256;
+use ballast_routing::Token;
+use ballast_wire::Side;
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+
+use crate::auction::{Auction, Drops, short};
+use crate::batch::Swap;
+use crate::engine::{Filled, Report};
+use crate::settlement::Verified;
+
+/// Writes to stderr. A closed pipe is no error of ours.
+pub(super) fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Writes to stdout.
+pub(super) fn print(text: &str) -> anyhow::Result<()> {
+    Ok(writeln!(std::io::stdout(), "{text}")?)
+}
+
+fn table(header: &[&str], left: usize) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_header(header.iter().copied());
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_cell_alignment(if index < left { CellAlignment::Left } else { CellAlignment::Right });
+    }
+    table
+}
+
+/// An amount in whole tokens, to about six digits.
+fn whole(auction: &Auction, token: Token, atoms: U256) -> String {
+    let info = auction.token(token);
+    let amount = f64::from(atoms) / 10f64.powi(i32::from(info.decimals.unwrap_or(18)));
+    format!("{} {}", digits(amount), info.name())
+}
+
+/// Six significant digits, without an exponent where that is readable.
+fn digits(x: f64) -> String {
+    if x == 0.0 {
+        return "0".to_owned();
+    }
+    let magnitude = x.abs().log10().floor() as i32;
+    match magnitude {
+        -6..=5 => format!("{x:.*}", (5 - magnitude).clamp(0, 9) as usize),
+        6..=14 => format!("{x:.0}"),
+        _ => format!("{x:.3e}"),
+    }
+}
+
+fn eth(wei: U256) -> f64 {
+    f64::from(wei) * 1e-18
+}
+
+/// Which pools the order goes through: parallel ways by comma, steps by arrow.
+fn route(auction: &Auction, swaps: &[Swap]) -> String {
+    let mut hops: Vec<(Token, Token, Vec<&str>)> = Vec::new();
+    for swap in swaps {
+        let id = auction.pools[swap.pool].id.as_str();
+        match hops.iter_mut().find(|h| h.0 == swap.input && h.1 == swap.output) {
+            Some(hop) => hop.2.push(id),
+            None => hops.push((swap.input, swap.output, vec![id])),
+        }
+    }
+    let name = |t: Token| auction.token(t).name();
+    hops.iter().map(|(i, o, ids)| format!("{}→{} [{}]", name(*i), name(*o), ids.join(" "))).collect::<Vec<_>>().join(", ")
+}
+
+/// What was found for each order.
+pub(super) fn solutions(auction: &Auction, report: &Report) -> String {
+    let header = ["order", "route [pools]", "pays", "gets", "filled", "surplus ETH", "gas", "arbitrage ETH", "bound ETH", "gap bps", "ms"];
+    let mut table = table(&header, 2);
+    for (index, filled) in report.filled() {
+        let order = &auction.orders[index];
+        let Filled { verified, gaps, .. } = filled;
+        let Some(fill) = verified.fills().first() else { continue };
+        let (part, of) = match order.side {
+            Side::Sell => (fill.paid, order.sell_amount),
+            Side::Buy => (fill.got, order.buy_amount),
+        };
+        let surplus = eth(verified.score());
+        table.add_row([
+            format!("{} {}", short(&order.uid.to_string()), if order.side == Side::Sell { "sell" } else { "buy" }),
+            route(auction, &filled.swaps),
+            whole(auction, order.sell, fill.paid),
+            whole(auction, order.buy, fill.got),
+            format!("{:.1}%", 100.0 * f64::from(part) / f64::from(of)),
+            digits(surplus),
+            verified.gas().to_string(),
+            digits(filled.arbitrage),
+            digits(surplus + gaps.total * filled.score / 1e3),
+            format!("{:.3}", gaps.bps(gaps.total)),
+            format!("{:.1}", report.answers[index].1.as_secs_f64() * 1e3),
+        ]);
+    }
+    table.to_string()
+}
+
+/// What was left out: counts by reason with a few names, or all of it.
+pub(super) fn drops(drops: &Drops, all: bool) -> String {
+    let mut table = if all { table(&["left out", "name", "reason", "detail"], 4) } else { table(&["left out", "reason", "for example", "count"], 3) };
+    if all {
+        for drop in drops.iter() {
+            let name = drop.name.clone().unwrap_or_else(|| "?".to_owned());
+            table.add_row([drop.subject.to_string(), name, drop.reason.clone(), drop.detail.clone()]);
+        }
+    } else {
+        for ((subject, reason), group) in drops.by_reason() {
+            let names: Vec<String> = group.iter().take(3).map(|d| short(d.name.as_deref().unwrap_or("?"))).collect();
+            table.add_row([subject.to_string(), reason.to_owned(), names.join(" "), group.len().to_string()]);
+        }
+    }
+    table.to_string()
+}
+
+/// The auction as a whole.
+pub(super) fn summary(auction: &Auction, report: &Report, read: Duration) -> String {
+    let (mut score, mut arbitrage, mut count) = (0.0, 0.0, 0);
+    let mut gaps = [0.0; 5];
+    for (_, filled) in report.filled() {
+        score += eth(filled.verified.score());
+        arbitrage += filled.arbitrage;
+        count += 1;
+        let g = &filled.gaps;
+        for (sum, gap) in gaps.iter_mut().zip([g.convex, g.gas, g.integer, g.total, g.size]) {
+            *sum += gap;
+        }
+    }
+    let bps = |gap: f64| if gaps[4] > 0.0 { 1e4 * gap / gaps[4] } else { 0.0 };
+    let ms = |d: Duration| d.as_secs_f64() * 1e3;
+    format!(
+        "auction {}: {count} of {} orders filled on {} of {} pools; surplus {} ETH, arbitrage in it {} ETH\n\
+         gap to the bound over all pools {:.3} bps of what is traded: convex {:.5}, gas {:.3}, integers and order of execution {:.5}\n\
+         {:.1} ms to read, {:.1} ms to lay out, {:.1} ms in all",
+        auction.id.as_deref().unwrap_or("(quote)"),
+        auction.orders.len(),
+        report.pools,
+        auction.pools.len(),
+        digits(score),
+        digits(arbitrage),
+        bps(gaps[3]),
+        bps(gaps[0]),
+        bps(gaps[1]),
+        bps(gaps[2]),
+        ms(read),
+        ms(report.times[0]),
+        ms(read) + ms(report.times[1]),
+    )
+}
+
+/// What the verifier says of each solution.
+pub(super) fn verdicts(auction: &Auction, checked: &[(u64, Result<Verified, String>)]) -> String {
+    let mut table = table(&["solution", "verdict", "orders", "score ETH", "gas"], 2);
+    for (id, verdict) in checked {
+        match verdict {
+            Ok(v) => {
+                let orders = v.fills().iter().map(|f| short(&auction.orders[f.order].uid.to_string())).collect::<Vec<_>>().join(" ");
+                table.add_row([id.to_string(), "valid".to_owned(), orders, digits(eth(v.score())), v.gas().to_string()])
+            }
+            Err(why) => table.add_row([id.to_string(), format!("BAD: {why}"), String::new(), String::new(), String::new()]),
+        };
+    }
+    table.to_string()
+}

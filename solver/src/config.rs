@@ -1,0 +1,39 @@
+//! What an operator may set.
+
+use alloy_primitives::Address;
+
+/// How the engine behaves. Values are in units of the native token where nothing else is said.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Gas of a settlement before its first swap: one trade in, one out.
+    pub settlement_gas: u64,
+    /// A pool whose price is off the consensus of deeper pools by more than this factor is not traded with.
+    pub quarantine_factor: f64,
+    /// The most that closed cycles may earn from one pool in one solution; a pool that gives more is not trusted.
+    pub max_arbitrage_per_pool: f64,
+    /// The most that closed cycles may earn in all the solutions of one auction.
+    pub max_arbitrage_per_auction: f64,
+    /// Tokens that are not touched.
+    pub denied_tokens: Vec<Address>,
+    /// Pools that are not touched, by contract.
+    pub denied_pools: Vec<Address>,
+    /// The least worth of an order's surplus, below which it is not worth a settlement.
+    pub min_surplus: f64,
+    /// Looks at markets that one order may take: the same on every machine.
+    pub work_per_order: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            settlement_gas: 106_391,
+            quarantine_factor: 2.0,
+            max_arbitrage_per_pool: 2.0,
+            max_arbitrage_per_auction: 20.0,
+            denied_tokens: Vec::new(),
+            denied_pools: Vec::new(),
+            min_surplus: 0.0,
+            work_per_order: 4_000_000,
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! One auction, from request to verified solutions.
+
+use std::time::{Duration, Instant};
+
+use ballast_routing::{Budget, MarketId, Outcome, Problem, Status, solve};
+use rayon::prelude::*;
+
+use crate::auction::{Auction, Drops, Subject};
+use crate::batch::compile::{Compiled, compile};
+use crate::batch::cycles::arbitrage;
+use crate::batch::plan::{Plan, PlanError, Swap, plan, steps};
+use crate::batch::{Bid, Liquidity};
+use crate::config::Config;
+use crate::settlement::{Verified, verify};
+
+/// Times an order is solved again because its plan could not be executed, or drew on a pool that gives too much.
+const ATTEMPTS: usize = 6;
+
+/// What an order's solution is worth, and what none could exceed; value units of the order's surplus token.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Gaps {
+    /// Left by the linear programme on the pools chosen.
+    pub convex: f64,
+    /// Left by the choice of pools, at most.
+    pub gas: f64,
+    /// Lost to whole atoms, to the order of execution and to cycles cut short.
+    pub integer: f64,
+    /// All together: the exact result against the bound over all pools.
+    pub total: f64,
+    /// Value units that the order moves, against which gaps are quoted.
+    pub size: f64,
+}
+
+impl Gaps {
+    /// A gap in basis points of the order.
+    pub fn bps(&self, gap: f64) -> f64 {
+        1e4 * gap / self.size
+    }
+}
+
+/// A filled order.
+#[derive(Debug, Clone)]
+pub struct Filled {
+    /// What may be sent.
+    pub verified: Verified,
+    /// The swaps.
+    pub swaps: Vec<Swap>,
+    /// What closed cycles earn, in native tokens.
+    pub arbitrage: f64,
+    /// Certificate and losses.
+    pub gaps: Gaps,
+    /// How the optimiser ended.
+    pub status: Status,
+    /// What a value unit of gap scores, in value units of the native token.
+    pub score: f64,
+}
+
+/// What came of an order.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// It has a solution.
+    Filled(Box<Filled>),
+    /// It has none, and why.
+    Unfilled(String),
+}
+
+/// What came of an auction.
+#[derive(Debug)]
+pub struct Report {
+    /// One for each order of the auction, in its order, with the time it took.
+    pub answers: Vec<(Answer, Duration)>,
+    /// What was left out on the way.
+    pub drops: Drops,
+    /// Pools that took part.
+    pub pools: usize,
+    /// Time to lay the pools out, and for all.
+    pub times: [Duration; 2],
+}
+
+impl Report {
+    /// Verified solutions, the best first, numbered anew.
+    pub fn solutions(&self) -> Vec<ballast_wire::Solution> {
+        let mut filled: Vec<&Filled> = self.filled().map(|(_, f)| f).collect();
+        filled.sort_by(|a, b| b.verified.score().cmp(&a.verified.score()));
+        filled
+            .into_iter()
+            .zip(0..)
+            .map(|(f, id)| {
+                let mut solution = f.verified.solution().clone();
+                solution.id = id;
+                solution
+            })
+            .collect()
+    }
+
+    /// The filled orders by their place in the auction.
+    pub fn filled(&self) -> impl Iterator<Item = (usize, &Filled)> {
+        self.answers.iter().enumerate().filter_map(|(k, (answer, _))| match answer {
+            Answer::Filled(filled) => Some((k, filled.as_ref())),
+            Answer::Unfilled(_) => None,
+        })
+    }
+}
+
+/// Solves every order of an auction on all of its liquidity, each by itself. `stop` says when time is up.
+pub fn run(auction: &Auction, config: &Config, stop: &(dyn Fn() -> bool + Sync)) -> Report {
+    let began = Instant::now();
+    let mut drops = auction.drops.clone();
+    let liquidity = Liquidity::new(auction, config, &mut drops);
+    let laid_out = began.elapsed();
+    let answers: Vec<(Answer, Duration)> = (0..auction.orders.len())
+        .into_par_iter()
+        .map(|index| {
+            let began = Instant::now();
+            let _span = tracing::debug_span!("order", uid = %auction.orders[index].uid).entered();
+            let answer = match Attempt::new(auction, &liquidity, config, index, stop).and_then(|a| a.run()) {
+                Ok(filled) => Answer::Filled(Box::new(filled)),
+                Err(reason) => Answer::Unfilled(reason),
+            };
+            (answer, began.elapsed())
+        })
+        .collect();
+    for (order, (answer, _)) in auction.orders.iter().zip(&answers) {
+        if let Answer::Unfilled(reason) = answer {
+            drops.add(Subject::Order, Some(order.uid.to_string()), reason, "");
+        }
+    }
+    Report { answers, drops, pools: liquidity.len(), times: [laid_out, began.elapsed()] }
+}
+
+/// One order on the way to its solution.
+struct Attempt<'a> {
+    auction: &'a Auction,
+    liquidity: &'a Liquidity,
+    config: &'a Config,
+    index: usize,
+    compiled: Compiled,
+    stop: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl<'a> Attempt<'a> {
+    fn new(
+        auction: &'a Auction,
+        liquidity: &'a Liquidity,
+        config: &'a Config,
+        index: usize,
+        stop: &'a (dyn Fn() -> bool + Sync),
+    ) -> Result<Self, String> {
+        let compiled = compile(&auction.orders[index], liquidity, config).map_err(|e| e.to_string())?;
+        Ok(Self { auction, liquidity, config, index, compiled, stop })
+    }
+
+    /// Solves, plans and verifies; what cannot be executed, or gives more than a sane pool would, is barred and it is solved again.
+    fn run(self) -> Result<Filled, String> {
+        let budget = Budget::until(self.config.work_per_order, self.stop);
+        let order = &self.auction.orders[self.index];
+        let problem: &Problem = &self.compiled.problem;
+        let mut barred: Vec<MarketId> = Vec::new();
+        let mut bound = f64::INFINITY;
+        for _ in 0..ATTEMPTS {
+            let outcome = solve(&self.liquidity.snapshot, problem, None, &barred, &budget);
+            // Barring pools can only lower the bound over all of them.
+            bound = if bound.is_finite() { bound.max(outcome.certificate.bound) } else { outcome.certificate.bound };
+            let least = self.compiled.floor + self.config.min_surplus * 1e3;
+            if outcome.flows.is_empty() || outcome.certificate.value <= least {
+                return Err(if outcome.certificate.bound <= least { "out of the money" } else { "not worth its gas" }.to_owned());
+            }
+            let proposed = steps(self.liquidity, &outcome.flows, &outcome.prices);
+            let price = |token| self.liquidity.units.get(token).unwrap_or(0.0) * outcome.prices[token as usize];
+            let harvest = arbitrage(&proposed, price);
+            let suspects = self.suspects(&harvest);
+            if !suspects.is_empty() {
+                tracing::warn!(pools = ?suspects, "cycles earn more than is believable; solving again without");
+                self.bar(&mut barred, &outcome, &suspects);
+                continue;
+            }
+            match plan(self.auction, self.liquidity, order, &outcome, self.config) {
+                Ok(plan) => return self.finish(plan, &outcome, bound, harvest.total / 1e3),
+                Err(PlanError::Unfunded(pools)) => self.bar(&mut barred, &outcome, &pools),
+                Err(PlanError::Swap(pool, error)) => {
+                    tracing::debug!(pool, %error, "a planned swap fails");
+                    self.bar(&mut barred, &outcome, &[pool]);
+                }
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        Err("no executable plan".to_owned())
+    }
+
+    /// Pools whose part in cycles is beyond what is allowed.
+    fn suspects(&self, harvest: &crate::batch::cycles::Arbitrage) -> Vec<usize> {
+        let each = self.config.max_arbitrage_per_pool * 1e3;
+        let all = self.config.max_arbitrage_per_auction * 1e3;
+        let mut pools: Vec<(usize, f64)> = harvest.by_pool.iter().map(|(p, v)| (*p, *v)).collect();
+        pools.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        let mut total = harvest.total;
+        let mut suspects = Vec::new();
+        for (pool, profit) in pools {
+            if profit > each || total > all {
+                suspects.push(pool);
+                total -= profit;
+            }
+        }
+        suspects
+    }
+
+    fn bar(&self, barred: &mut Vec<MarketId>, outcome: &Outcome, pools: &[usize]) {
+        let markets = outcome.flows.iter().map(|f| f.market);
+        barred.extend(markets.filter(|&m| pools.contains(&self.liquidity.pool(m))));
+        barred.sort_unstable();
+        barred.dedup();
+    }
+
+    fn finish(self, plan: Plan, outcome: &Outcome, bound: f64, arbitrage: f64) -> Result<Filled, String> {
+        let order = &self.auction.orders[self.index];
+        let bid = Bid::single(self.index as u64, self.auction, order, &plan);
+        let verified = verify(self.auction, self.config, bid.solution).map_err(|violation| {
+            tracing::error!(%violation, order = %order.uid, "our own plan does not verify");
+            format!("plan does not verify: {violation}")
+        })?;
+        let realised = self.realised(&plan);
+        let certificate = outcome.certificate;
+        let gaps = Gaps {
+            convex: certificate.convex_gap(),
+            gas: bound - certificate.bound_kept,
+            integer: certificate.value - realised,
+            total: bound - realised,
+            size: self.compiled.size,
+        };
+        Ok(Filled { verified, swaps: plan.swaps, arbitrage, gaps, status: outcome.status, score: self.compiled.score })
+    }
+
+    /// The plan's worth in the terms of the problem.
+    fn realised(&self, plan: &Plan) -> f64 {
+        let order = &self.auction.orders[self.index];
+        let value = |token, amount: alloy_primitives::U256| self.liquidity.units.get(token).unwrap_or(0.0) * f64::from(amount);
+        let (paid, got) = (value(order.sell, plan.sold.saturating_add(plan.fee)), value(order.buy, plan.bought));
+        let rate = value(order.buy, order.buy_amount) / value(order.sell, order.sell_amount);
+        match (order.side, order.partial) {
+            (ballast_wire::Side::Sell, false) => got,
+            (ballast_wire::Side::Sell, true) => got - paid * rate,
+            (ballast_wire::Side::Buy, false) => -paid,
+            (ballast_wire::Side::Buy, true) => got / rate - paid,
+        }
+    }
+}
