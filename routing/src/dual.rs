@@ -50,7 +50,12 @@ pub(crate) struct Minimum {
 pub(crate) struct Stop {
     pub tolerance: f64,
     pub iterations: u32,
+    /// Stops once [`PATIENCE`] iterations together gain less than this part of the problem's scale.
+    pub progress: f64,
 }
+
+/// Iterations without progress.
+const PATIENCE: u32 = 5;
 
 /// Moves `nu` to the minimum of the smoothed dual of `view`.
 pub(crate) fn minimise(view: &View, nu: &mut [f64], smoothing: &Smoothing, stop: Stop, work: &mut Workspace) -> Minimum {
@@ -66,6 +71,7 @@ pub(crate) fn minimise(view: &View, nu: &mut [f64], smoothing: &Smoothing, stop:
     view.evaluate(nu, smoothing, &mut work.current);
     let mut residual = f64::INFINITY;
     let mut settled = false;
+    let (mut milestone, mut since) = (work.current.value, 0);
     for _ in 0..stop.iterations {
         work.touch(view, nu);
         residual = work.touched.iter().map(|&t| work.current.surplus[t as usize].abs() * nu[t as usize]).sum::<f64>() / scale;
@@ -76,8 +82,14 @@ pub(crate) fn minimise(view: &View, nu: &mut [f64], smoothing: &Smoothing, stop:
         // What the model says there is left to gain: below a part in 10¹² of the scale it drowns in rounding, whatever the residual
         // (next to a limit's corner a price that is right to the last bit still leaves the amount open).
         let left: f64 = work.touched.iter().map(|&t| -0.5 * work.current.surplus[t as usize] * work.step[t as usize]).sum();
-        if mu <= damping * 1e-3 && left < 1e-12 * scale.max(work.current.value.abs()) {
+        if mu <= damping * 1e-2 && residual < 1e-4 && left < 1e-12 * scale.max(work.current.value.abs()) {
             settled = true;
+            break;
+        }
+        since += 1;
+        if milestone - work.current.value > stop.progress * scale {
+            (milestone, since) = (work.current.value, 0);
+        } else if since >= PATIENCE && stop.progress > 0.0 {
             break;
         }
         let mut accepted = false;

@@ -15,4 +15,4 @@ pub use market::{MarketError, MarketId, Markets, Token};
 pub use path::{Hop, Hops, Path, best_path};
 pub use problem::{Certificate, Flow, GasPrice, Limit, Outcome, Problem, Status, Wanted};
 pub use program::ProgramError;
-pub use solve::{Snapshot, solve};
+pub use solve::{Snapshot, clearing_prices, solve};

@@ -17,6 +17,9 @@ pub struct Problem {
     pub limits: Vec<Limit>,
     /// What pays for gas.
     pub gas: GasPrice,
+    /// Worth below which an outcome is of no use: what is wanted is left over anyway, or must be. A search ends when its bound
+    /// says that no more can be had.
+    pub reserve: f64,
 }
 
 /// A token whose leftovers are worth something.

@@ -1,11 +1,12 @@
 //! The loop: prices with gas, a choice of markets, flows, certificate.
 //!
 //! 1. **Prices** over all markets, each at its gas or not at all: the minimum of the gas-aware dual, its corners rounded less and
-//!    less. It is the bound, and the markets it uses, in whole or in part, are the first choice.
-//! 2. **Choice.** On a choice of markets everything is convex again and the dual gives its worth in a few dozen evaluations of a
-//!    few markets, without a programme: so choices are compared by the hundred. Markets that do not earn their gas are dropped
-//!    gradually, markets that would are added, then one is dropped or added at a time for as long as it helps; the same from
-//!    the best single path and from the best few.
+//!    less. They are found once for many solves on the same markets ([`clearing_prices`]).
+//! 2. **Choice.** On a choice of markets everything is convex again, and the dual gives its worth in a few dozen evaluations of a
+//!    few markets, without a programme: so choices are compared by the hundred. From the best single path, the best few, and
+//!    what the first prices use, markets that do not earn their gas are dropped and markets that would are added, many at once and
+//!    then one by one, for as long as it helps. Once no market outside would earn its gas and all inside do, the choice is optimal:
+//!    its worth is the bound. The bound is the least of those at all prices met on the way.
 //! 3. **Flows** by the linear programme on the best choice.
 
 use rustc_hash::FxHashSet;
@@ -14,12 +15,28 @@ use crate::budget::Budget;
 use crate::dual::{Minimum, Stop, Workspace, minimise};
 use crate::market::{MarketId, Markets, Token};
 use crate::path::{Hops, Path, best_path};
-use crate::problem::{Certificate, Outcome, Problem, Status};
+use crate::problem::{Certificate, GasPrice, Limit, Outcome, Problem, Status, Wanted};
 use crate::program::{self, Flows};
 use crate::view::{Kept, Renumber, Smoothing, View, gas};
 
 /// Corner widths of the gas-aware dual, as parts of the gas, with the smoothing of limits beside them.
 const STAGES: [(f64, f64); 3] = [(1.0, 1e-3), (0.3, 1e-4), (0.05, 1e-5)];
+/// Newton steps a corner width.
+const STAGE_STEPS: u32 = 40;
+/// Times that prices are refined around the best choice.
+const REFINEMENTS: usize = 4;
+/// A gap to the bound that needs no more search: a part of the problem's scale.
+const GOOD: f64 = 1e-6;
+/// The part of its gas that a market must earn to matter.
+const NEAR_GAS: f64 = 0.1;
+/// How far an offer may be from the prices and still be looked at: fees and depth are on top of prices.
+const NEAR: f64 = 0.03;
+/// Gas, over and above the settlement's own, that a better choice of markets might save.
+const FAR_GAS: f64 = 1e6;
+/// Markets added at once.
+const ADD: usize = 8;
+/// Parts of an offer that single paths are looked for.
+const PARTS: [f64; 3] = [1.0, 0.1, 0.01];
 /// Smoothing of limits once markets are chosen.
 const FINE: f64 = 3e-6;
 /// A convex gap that is as good as none: a part of the problem's scale (10⁻⁴ basis points).
@@ -37,6 +54,8 @@ pub struct Snapshot {
     markets: Markets,
     hops: Hops,
     identity: Vec<Token>,
+    /// How many markets hold each token.
+    degree: Vec<u32>,
 }
 
 impl Snapshot {
@@ -44,12 +63,23 @@ impl Snapshot {
     pub fn new(markets: Markets) -> Self {
         let hops = Hops::new(&markets);
         let identity = (0..markets.tokens() as Token).collect();
-        Self { markets, hops, identity }
+        let mut degree = vec![0; markets.tokens()];
+        for market in 0..markets.len() as MarketId {
+            for &token in markets.coins(market) {
+                degree[token as usize] += 1;
+            }
+        }
+        Self { markets, hops, identity, degree }
     }
 
     /// The markets.
     pub fn markets(&self) -> &Markets {
         &self.markets
+    }
+
+    /// The token that most markets hold.
+    pub fn hub(&self) -> Option<Token> {
+        self.identity.iter().copied().max_by_key(|&t| (self.degree[t as usize], std::cmp::Reverse(t)))
     }
 
     /// The ways between tokens.
@@ -62,6 +92,20 @@ impl Snapshot {
 /// token starts at one, its reference value. Markets for which `barred` is true are not used.
 pub fn solve(snapshot: &Snapshot, problem: &Problem, warm: Option<&[f64]>, barred: &[MarketId], budget: &Budget) -> Outcome {
     Search::new(snapshot, problem, warm, barred, budget).run()
+}
+
+/// Prices at which no cycle pays for its gas, as far as a few Newton steps lead: where solves on these markets best start from.
+/// `anchor` keeps its reference value; `gas_price` is what a unit of gas costs.
+pub fn clearing_prices(snapshot: &Snapshot, anchor: Token, gas_price: f64, budget: &Budget) -> Vec<f64> {
+    let problem = Problem {
+        wanted: vec![Wanted { token: anchor, weight: 1.0, free: true }],
+        gas: GasPrice { token: anchor, price: gas_price, fixed: 0.0 },
+        ..Problem::default()
+    };
+    let mut search = Search::new(snapshot, &problem, None, &[], budget);
+    let view = search.whole();
+    search.refine(&view);
+    search.prices
 }
 
 /// A choice of markets with its worth.
@@ -105,7 +149,12 @@ impl<'a> Search<'a> {
     ) -> Self {
         let mut prices = vec![1.0; snapshot.markets.tokens()];
         if let Some(warm) = warm.filter(|w| w.len() == prices.len()) {
-            prices.copy_from_slice(warm);
+            // In units of what is wanted.
+            let wanted = problem.wanted.first();
+            let scale = wanted.map_or(1.0, |w| w.weight / warm.get(w.token as usize).copied().unwrap_or(1.0));
+            for (price, warm) in prices.iter_mut().zip(warm) {
+                *price = warm * scale;
+            }
         }
         let mut search = Self {
             snapshot,
@@ -125,9 +174,18 @@ impl<'a> Search<'a> {
     }
 
     fn run(mut self) -> Outcome {
-        let mut pool = self.first_prices();
-        self.choose(&mut pool);
+        if self.is_hopeless() {
+            return self.idle();
+        }
+        self.choose();
         self.finish()
+    }
+
+    /// Whether nothing is brought and no offer comes near the prices, or the bound is below what is of use.
+    fn is_hopeless(&self) -> bool {
+        let price = |token: Token| self.prices[token as usize];
+        let far = |l: &Limit| price(l.give) * l.rate * (1.0 + NEAR) <= price(l.take);
+        self.bound <= self.problem.reserve || (self.problem.endowment.is_empty() && self.problem.limits.iter().all(far))
     }
 
     fn reprice_gas(&mut self) {
@@ -135,24 +193,20 @@ impl<'a> Search<'a> {
         self.gas_value = self.problem.gas.price * price;
     }
 
-    /// Step 1: prices over all markets. Returns the markets that they use.
-    fn first_prices(&mut self) -> Vec<Kept> {
-        let snapshot = self.snapshot;
-        let mut view = View::whole(&snapshot.markets, &snapshot.identity, self.problem);
-        view.bar(self.barred);
-        let mut prices = std::mem::take(&mut self.prices);
-        for (stage, (width, linear)) in STAGES.into_iter().enumerate() {
+    /// Prices near the minimum of the gas-aware dual over `view`, from those there are; returns the markets that it uses.
+    fn refine(&mut self, view: &View) -> Vec<Kept> {
+        let mut nu: Vec<f64> = view.tokens.iter().map(|&t| self.prices[t as usize]).collect();
+        let gas_token = self.problem.gas.token as usize;
+        for (width, linear) in STAGES {
             let smoothing = Smoothing { gas: Some(width), gas_value: self.gas_value, linear };
-            let stop = Stop { tolerance: if stage + 1 == STAGES.len() { 1e-5 } else { 1e-3 }, iterations: 40 };
-            let minimum = minimise(&view, &mut prices, &smoothing, stop, &mut self.work);
-            let gas_price = self.problem.gas.price * prices[self.problem.gas.token as usize];
-            self.bound = self.bound.min(view.bound(&prices, gas_price));
-            self.gas_value = gas_price;
+            let stop = Stop { tolerance: 1e-5, iterations: STAGE_STEPS, progress: 1e-7 };
+            let minimum = minimise(view, &mut nu, &smoothing, stop, &mut self.work);
+            self.adopt(view.tokens.iter().copied().zip(nu.iter().copied()));
+            self.gas_value = self.problem.gas.price * self.prices[gas_token];
                 if !self.budget.spend(u64::from(minimum.evaluations) * view.size()) {
                 break;
             }
         }
-        self.prices = prices;
         let last = self.work.last();
         let mut kept: Vec<Kept> = Vec::new();
         for active in last.pairs.iter().filter(|p| (p.index as usize) < view.pairs.len()) {
@@ -167,13 +221,52 @@ impl<'a> Search<'a> {
         kept
     }
 
+    /// All markets that are not barred.
+    fn whole(&self) -> View<'a> {
+        let mut view = View::whole(&self.snapshot.markets, &self.snapshot.identity, self.problem);
+        view.bar(self.barred);
+        view
+    }
+
+    /// The bound at the prices there are, and the markets that matter near them: those that earn a part of their gas, and those
+    /// between tokens that the best choice trades.
+    fn neighbourhood(&mut self) -> Vec<Kept> {
+        let Some(best) = &self.best else { return Vec::new() };
+        let view = self.whole();
+        let mut near: Vec<Kept> = Vec::new();
+        let mut bound = view.bound_without_markets(&self.prices);
+        let markets = &self.snapshot.markets;
+        let all = |market: MarketId| u8::MAX >> (8 - markets.coins(market).len());
+        view.profits(&self.prices, |_, market, profit| {
+            let gas = markets.gas(market) * self.gas_value;
+            bound += (profit - gas).max(0.0);
+            if profit > NEAR_GAS * gas {
+                near.push(Kept { market, coins: all(market) });
+            }
+        });
+        let known = |token: Token| best.prices.iter().any(|p| p.0 == token);
+        let mut between: Vec<Kept> = Vec::new();
+        for pair in view.pairs.iter().filter(|p| p.tokens.iter().all(|&t| known(t))) {
+            between.push(Kept { market: pair.market, coins: 0b11 });
+        }
+        for block in view.blocks.iter().filter(|b| b.tokens.iter().filter(|&&t| known(t)).count() > 1) {
+            between.push(Kept { market: block.market, coins: all(block.market) });
+        }
+        near.extend(between);
+        near.sort_unstable();
+        near.dedup();
+        self.bound = self.bound.min(bound);
+        self.budget.spend(2 * view.size());
+        near
+    }
+
     /// The worth of a choice, from warm prices.
     fn weigh(&mut self, mut kept: Vec<Kept>) -> Option<Choice> {
         kept.sort_unstable();
-        if self.seen.contains(&kept) || self.budget.is_spent() {
+        if kept.is_empty() || self.seen.contains(&kept) || self.budget.is_spent() {
             return None;
         }
-        let view = View::part(&self.snapshot.markets, self.problem, &kept, &mut self.renumber);
+        let view = View::part(&self.snapshot.markets, self.problem, &kept, gas(&self.snapshot.markets, &kept), &mut self.renumber);
         let smoothing = Smoothing { gas: None, gas_value: self.gas_value, linear: FINE };
         let mut nu: Vec<f64> = match &self.best {
             // Tokens that the best choice priced are closer there.
@@ -184,7 +277,7 @@ impl<'a> Search<'a> {
                 .collect(),
             None => view.tokens.iter().map(|&t| self.prices[t as usize]).collect(),
         };
-        let stop = Stop { tolerance: 1e-9, iterations: 60 };
+        let stop = Stop { tolerance: 1e-9, iterations: 60, progress: 0.0 };
         let minimum: Minimum = minimise(&view, &mut nu, &smoothing, stop, &mut self.work);
         self.budget.spend(u64::from(minimum.evaluations) * view.size());
         let bound = view.bound(&nu, 0.0);
@@ -217,29 +310,122 @@ impl<'a> Search<'a> {
     }
 
     /// Step 2: which markets.
-    fn choose(&mut self, first: &mut Vec<Kept>) {
-        self.prune(std::mem::take(first));
+    fn choose(&mut self) {
         for kept in self.paths() {
             self.prune(kept);
         }
-        // Prices of the best choice bound the whole as well.
-        for _ in 0..16 {
-            let outside = self.outsiders();
-            let mut improved = false;
-            for candidate in outside.into_iter().take(8) {
-                let Some(best) = &self.best else { return };
-                let mut kept = best.kept.clone();
-                match kept.iter_mut().find(|k| k.market == candidate.market) {
-                    Some(k) => k.coins |= candidate.coins,
-                    None => kept.push(candidate),
-                }
-                improved |= self.prune(kept);
+        if !self.trades() {
+            self.best = None;
+            return;
+        }
+        self.climb();
+        if self.bound > self.problem.reserve && !self.is_far_off() {
+            self.bound_and_retry();
+        }
+    }
+
+    /// Minimises the gas-aware dual over the markets that matter, for a better bound and another choice to start from. Markets
+    /// matter that earn a part of their gas at prices met so far: the set grows until none outside of it adds to the bound.
+    fn bound_and_retry(&mut self) {
+        let Some(best) = &self.best else { return };
+        let (start, prices) = (self.prices.clone(), best.prices.clone());
+        self.adopt(prices.into_iter());
+        let mut near = self.neighbourhood();
+        self.prices = start;
+        for round in 0..REFINEMENTS {
+            let (known, bound) = (near.len(), self.bound);
+            let more = self.neighbourhood();
+            near.extend(more);
+            near.sort_unstable();
+            near.dedup();
+            let settled = near.len() <= known + known / 50 && bound - self.bound <= GOOD * self.scale();
+            if round > 0 && settled || self.bound <= self.problem.reserve {
+                break;
             }
-            improved |= self.drop_one();
+            let view = View::part(&self.snapshot.markets, self.problem, &near, 0.0, &mut self.renumber);
+            let used = self.refine(&view);
+            if self.prune(used) {
+                self.climb();
+            }
+            let value = self.best.as_ref().map_or(0.0, |best| best.value);
+            if self.budget.is_spent() || self.bound - value <= GOOD * self.scale() {
+                break;
+            }
+        }
+        self.neighbourhood();
+    }
+
+    /// Units that the problem moves.
+    fn scale(&self) -> f64 {
+        let brought: f64 = self.problem.endowment.iter().map(|e| e.1.abs()).sum();
+        let offered: f64 = self.problem.limits.iter().map(|l| l.cap * l.rate).sum();
+        (brought + offered).max(1.0)
+    }
+
+    /// Whether the best choice is so far below what is of use that no finer choice of markets will make up for it.
+    fn is_far_off(&self) -> bool {
+        let gas = (self.problem.gas.fixed + FAR_GAS) * self.gas_value;
+        self.best.as_ref().is_none_or(|best| best.value < self.problem.reserve - gas - NEAR * self.scale())
+    }
+
+    /// Adds and drops for as long as it helps.
+    fn climb(&mut self) {
+        loop {
+            let improved = self.grow() | self.drop_one();
             if !improved || self.budget.is_spent() {
                 break;
             }
         }
+    }
+
+    /// Whether the best choice does anything for what the problem offers: cycles of their own need no order, and serve none.
+    fn trades(&self) -> bool {
+        let Some(best) = &self.best else { return false };
+        let price = |token: Token| best.prices.iter().find(|p| p.0 == token).map_or(1.0, |p| p.1);
+        !self.problem.endowment.is_empty() || self.problem.limits.iter().any(|l| price(l.give) * l.rate > price(l.take))
+    }
+
+    /// Takes prices over. Tokens that are not among them move with the one of them that most markets hold.
+    fn adopt(&mut self, prices: impl Iterator<Item = (Token, f64)> + Clone) {
+        let hub = prices.clone().max_by_key(|(t, _)| self.snapshot.degree[*t as usize]);
+        let follow = hub.map_or(1.0, |(t, price)| price / self.prices[t as usize]);
+        for price in &mut self.prices {
+            *price *= follow;
+        }
+        for (token, price) in prices {
+            self.prices[token as usize] = price;
+        }
+    }
+
+    /// Adds markets that would earn their gas, many at once and then one at a time. True if it helped.
+    fn grow(&mut self) -> bool {
+        let mut improved = false;
+        loop {
+            let outside = self.outsiders();
+            let mut added = self.prune(self.with(&outside[..outside.len().min(ADD)]));
+            for candidate in outside.iter().take(ADD) {
+                if added {
+                    break;
+                }
+                added = self.prune(self.with(std::slice::from_ref(candidate)));
+            }
+            improved |= added;
+            if !added || self.budget.is_spent() {
+                return improved;
+            }
+        }
+    }
+
+    /// The best choice with more markets.
+    fn with(&self, more: &[Kept]) -> Vec<Kept> {
+        let mut kept = self.best.as_ref().map_or_else(Vec::new, |best| best.kept.clone());
+        for candidate in more {
+            match kept.iter_mut().find(|k| k.market == candidate.market) {
+                Some(k) => k.coins |= candidate.coins,
+                None => kept.push(*candidate),
+            }
+        }
+        kept
     }
 
     /// Drops what does not earn its gas, the worst half first, until everything does. True if it found a new best.
@@ -296,13 +482,13 @@ impl<'a> Search<'a> {
     /// Markets outside of the best choice that would earn their gas at its prices, best first.
     fn outsiders(&mut self) -> Vec<Kept> {
         let Some(best) = &self.best else { return Vec::new() };
-        let mut prices = self.prices.clone();
-        for &(token, price) in &best.prices {
-            prices[token as usize] = price;
-        }
+        let start = self.prices.clone();
+        let own = best.prices.clone();
+        self.adopt(own.into_iter());
+        let prices = std::mem::replace(&mut self.prices, start);
+        let Some(best) = &self.best else { return Vec::new() };
         let snapshot = self.snapshot;
-        let mut view = View::whole(&snapshot.markets, &snapshot.identity, self.problem);
-        view.bar(self.barred);
+        let view = self.whole();
         let gas_value = self.problem.gas.price * prices[self.problem.gas.token as usize];
         self.bound = self.bound.min(view.bound(&prices, gas_value));
         let mut found: Vec<(f64, Kept)> = Vec::new();
@@ -323,6 +509,14 @@ impl<'a> Search<'a> {
         let markets = &self.snapshot.markets;
         let mut found = Vec::new();
         for (from, to, amount) in self.ways() {
+            if !self.problem.limits.is_empty() {
+                // The best amount is not known yet.
+                for part in PARTS {
+                    let usable = |market: MarketId| !self.barred.contains(&market);
+                    let path = best_path(markets, &self.snapshot.hops, (from, to), part * amount, PATH_HOPS, self.gas_value, usable);
+                    found.extend(path.map(|path| kept_of(&path)));
+                }
+            }
             let mut used: Vec<MarketId> = self.barred.to_vec();
             let mut union: Vec<Kept> = Vec::new();
             for k in 0..PATHS {
@@ -331,8 +525,7 @@ impl<'a> Search<'a> {
                 let Some(path) = best_path(markets, &self.snapshot.hops, (from, to), part, PATH_HOPS, self.gas_value, usable) else {
                     break;
                 };
-                let kept: Vec<Kept> =
-                    path.hops.iter().map(|h| Kept { market: h.market, coins: (1 << h.input) | (1 << h.output) }).collect();
+                let kept = kept_of(&path);
                 self.budget.spend(PATH_HOPS as u64 * markets.len() as u64);
                 used.extend(kept.iter().map(|k| k.market));
                 if k == 0 {
@@ -368,7 +561,7 @@ impl<'a> Search<'a> {
     /// Step 3: flows and certificate.
     fn finish(mut self) -> Outcome {
         let Some(best) = self.best.take() else { return self.idle() };
-        let view = View::part(&self.snapshot.markets, self.problem, &best.kept, &mut self.renumber);
+        let view = View::part(&self.snapshot.markets, self.problem, &best.kept, gas(&self.snapshot.markets, &best.kept), &mut self.renumber);
         let mut nu: Vec<f64> = best.prices.iter().map(|p| p.1).collect();
         let (mut flows, mut bound): (Option<Flows>, f64) = (None, best.bound);
         let enough = CLOSED * view.scale();
@@ -380,7 +573,7 @@ impl<'a> Search<'a> {
             if linear != FINE {
                 // The corners of limits, sharper; or, where that did not do, rounder and sharper again.
                 let smoothing = Smoothing { gas: None, gas_value: self.gas_value, linear };
-                let minimum = minimise(&view, &mut nu, &smoothing, Stop { tolerance: 1e-10, iterations: 60 }, &mut self.work);
+                let minimum = minimise(&view, &mut nu, &smoothing, Stop { tolerance: 1e-10, iterations: 60, progress: 0.0 }, &mut self.work);
                 self.budget.spend(u64::from(minimum.evaluations) * view.size());
                 bound = bound.min(view.bound(&nu, 0.0));
             }
@@ -421,6 +614,10 @@ impl<'a> Search<'a> {
         let fills = vec![0.0; self.problem.limits.len()];
         Outcome { flows: Vec::new(), fills, prices: self.prices, certificate, status: Status::Idle }
     }
+}
+
+fn kept_of(path: &Path) -> Vec<Kept> {
+    path.hops.iter().map(|h| Kept { market: h.market, coins: (1 << h.input) | (1 << h.output) }).collect()
 }
 
 /// A path as flows would have it, for whoever compares.

@@ -104,8 +104,8 @@ impl<'m> View<'m> {
         view
     }
 
-    /// The problem on the markets `kept`, each with the coins that it may trade.
-    pub fn part(markets: &'m Markets, problem: &Problem, kept: &[Kept], scratch: &mut Renumber) -> Self {
+    /// The problem on the markets `kept`, each with the coins that it may trade, `gas` of theirs paid for.
+    pub fn part(markets: &'m Markets, problem: &Problem, kept: &[Kept], gas: f64, scratch: &mut Renumber) -> Self {
         scratch.begin(markets.tokens());
         for &(token, _) in &problem.endowment {
             scratch.add(token);
@@ -153,7 +153,7 @@ impl<'m> View<'m> {
             free: Vec::new(),
             weight: Vec::new(),
         };
-        view.fill(problem, gas(markets, kept), |t| scratch.of(t));
+        view.fill(problem, gas, |t| scratch.of(t));
         view
     }
 
@@ -206,7 +206,7 @@ impl<'m> View<'m> {
     pub fn scale(&self) -> f64 {
         let brought: f64 = self.endowment.iter().map(|e| e.abs()).sum();
         let offered: f64 = self.limits.iter().map(|l| l.cap * l.rate).sum();
-        (brought + offered).max(1e-9)
+        (brought + offered).max(1.0)
     }
 
     /// Gas of a market, in value units.
@@ -291,13 +291,16 @@ impl<'m> View<'m> {
         }
     }
 
-    /// The bound at `nu`: exact, limits unsmoothed, each market less its gas but never below zero.
+    /// The bound at `nu`, limits unsmoothed, as if there were no markets: add to it what each may earn.
+    pub fn bound_without_markets(&self, nu: &[f64]) -> f64 {
+        let brought: f64 = self.endowment.iter().zip(nu).map(|(e, n)| e * n).sum();
+        let offered = |l: &Limit| (nu[l.give as usize] * l.rate - nu[l.take as usize]).max(0.0) * l.cap;
+        brought + self.limits.iter().map(offered).sum::<f64>()
+    }
+
+    /// The bound at `nu`: exact, each market less its gas but never below zero.
     pub fn bound(&self, nu: &[f64], gas_value: f64) -> f64 {
-        let mut value: f64 = self.endowment.iter().zip(nu).map(|(e, n)| e * n).sum();
-        for limit in &self.limits {
-            let profit = nu[limit.give as usize] * limit.rate - nu[limit.take as usize];
-            value += profit.max(0.0) * limit.cap;
-        }
+        let mut value = self.bound_without_markets(nu);
         self.profits(nu, |_, market, profit| value += (profit - self.markets.gas(market) * gas_value).max(0.0));
         value
     }

@@ -107,13 +107,14 @@ pub fn run(auction: &Auction, config: &Config, stop: &(dyn Fn() -> bool + Sync))
     let began = Instant::now();
     let mut drops = auction.drops.clone();
     let liquidity = Liquidity::new(auction, config, &mut drops);
+    let warm = liquidity.clearing_prices(stop);
     let laid_out = began.elapsed();
     let answers: Vec<(Answer, Duration)> = (0..auction.orders.len())
         .into_par_iter()
         .map(|index| {
             let began = Instant::now();
             let _span = tracing::debug_span!("order", uid = %auction.orders[index].uid).entered();
-            let answer = match Attempt::new(auction, &liquidity, config, index, stop).and_then(|a| a.run()) {
+            let answer = match Attempt::new(auction, &liquidity, config, index, stop).and_then(|a| a.run(&warm)) {
                 Ok(filled) => Answer::Filled(Box::new(filled)),
                 Err(reason) => Answer::Unfilled(reason),
             };
@@ -151,17 +152,17 @@ impl<'a> Attempt<'a> {
     }
 
     /// Solves, plans and verifies; what cannot be executed, or gives more than a sane pool would, is barred and it is solved again.
-    fn run(self) -> Result<Filled, String> {
+    fn run(self, warm: &[f64]) -> Result<Filled, String> {
         let budget = Budget::until(self.config.work_per_order, self.stop);
         let order = &self.auction.orders[self.index];
         let problem: &Problem = &self.compiled.problem;
         let mut barred: Vec<MarketId> = Vec::new();
         let mut bound = f64::INFINITY;
         for _ in 0..ATTEMPTS {
-            let outcome = solve(&self.liquidity.snapshot, problem, None, &barred, &budget);
+            let outcome = solve(&self.liquidity.snapshot, problem, Some(warm), &barred, &budget);
             // Barring pools can only lower the bound over all of them.
             bound = if bound.is_finite() { bound.max(outcome.certificate.bound) } else { outcome.certificate.bound };
-            let least = self.compiled.floor + self.config.min_surplus * 1e3;
+            let least = problem.reserve + self.config.min_surplus * 1e3;
             if outcome.flows.is_empty() || outcome.certificate.value <= least {
                 return Err(if outcome.certificate.bound <= least { "out of the money" } else { "not worth its gas" }.to_owned());
             }

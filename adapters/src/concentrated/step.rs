@@ -71,6 +71,8 @@ pub(super) fn swap_step(
 }
 
 /// What it takes to move the price from `start` to `end`, rounded up.
+// A function, as is `paid`: as closures that take the price by value, rustc 1.95 lets the first call overwrite the argument of
+// the second (rust-lang/rust#155241).
 fn taken(down: bool, start: U256, end: U256, liquidity: u128) -> Result<U256, SwapError> {
     if down { delta0(end, start, liquidity, true) } else { delta1(start, end, liquidity, true) }
 }

@@ -15,12 +15,12 @@
 //! | StablePool v2 (June 2022) | later: divisions round down | no |
 //! | ComposableStablePool (2022 on) | later | yes |
 //!
-//! All else is the same function in all of them, scaling included: a rate is part of the scaling factor, and 1 where there is none.
+//! All else is the same function in all of them, scaling included: a rate is part of the scaling factor, 1 where there is none.
 //!
 //! A pool that lists its own token is taken for a composable one, and answered to the wei. A pool that does not may be of either
 //! kind, or a composable one whose own token was dropped on the way; it is answered with what both arithmetics grant, the smaller
-//! output and the larger input, and is refused when either does not converge. That is the first contracts' own answer but for some
-//! in ten thousand swaps, and some 10⁻¹⁸ units less than the later contracts pay. The first arithmetic begins to oscillate when
+//! output and the larger input, and is refused when either does not converge. That is the first contracts' own answer in all but
+//! one of a thousand swaps, and some 10⁻¹⁸ units less than the later contracts pay. The first arithmetic begins to oscillate when
 //! balances are about a hundred times apart, where such a contract reverts; a later one would go on, and is missed.
 //!
 //! Phantom pools are the exception: they would be promised some 10⁻¹⁸ units too much. They were given up in 2022, and drivers do

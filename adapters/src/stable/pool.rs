@@ -18,8 +18,32 @@ const AMP_RANGE: (U256, U256) = (U256::from_limbs([1_000, 0, 0, 0]), U256::from_
 ///
 /// Coins are in the order of their addresses, which is the contract's and decides how its loops round.
 ///
-/// The two directions are a few thousand units of 10⁻¹⁸ apart: what [`Venue::amount_out`] pays for an input may cost a little more
-/// than that input when [`Venue::amount_in`] is asked.
+/// The two directions are up to a few thousand units of 10⁻¹⁸ apart: what [`Venue::amount_out`] pays for an input may cost a
+/// little more than that input when [`Venue::amount_in`] is asked.
+///
+/// ```
+/// use ballast_adapters::stable::StablePool;
+/// use ballast_adapters::{Exact, Venue};
+/// use ballast_wire::{ScaledReserve, Stable};
+///
+/// // A thousand of each of two dollars, of 18 and of 6 decimals; A = 200, 0.04 %.
+/// let reserve = |balance: &str, factor: &str| ScaledReserve {
+///     balance: balance.parse().unwrap(),
+///     scaling_factor: factor.parse().unwrap(),
+/// };
+/// let [dai, usdc] = [[1; 20].into(), [2; 20].into()];
+/// let wire = Stable {
+///     balancer_pool_id: Default::default(),
+///     tokens: [(dai, reserve("1000000000000000000000", "1")), (usdc, reserve("1000000000", "1000000000000"))].into(),
+///     amplification_parameter: "200".parse().unwrap(),
+///     fee: "0.0004".parse().unwrap(),
+/// };
+/// let mut pool = StablePool::from_wire([3; 20].into(), &wire).unwrap();
+///
+/// // 100 dollars buy 99.91 of the other kind.
+/// let swapped = pool.apply(1, 0, Exact::Input("100000000".parse().unwrap())).unwrap();
+/// assert_eq!(swapped.amount_out.to_string(), "99909817331365188621");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StablePool {
     tokens: Vec<Address>,

@@ -164,8 +164,8 @@ proptest! {
 
     #[test]
     fn swapping_never_panics_and_an_error_changes_nothing(
-        listed in any::<bool>(), amp in amp(), fee in fee(), factors in prop::collection::vec((0..128_usize, any::<u128>(), 0..112_usize), 2..=5),
-        amount in any::<[u64; 4]>(), shift in 0..256_usize, given_in in any::<bool>(),
+        listed in any::<bool>(), amp in amp(), fee in fee(), amount in any::<[u64; 4]>(), shift in 0..256_usize,
+        given_in in any::<bool>(), factors in prop::collection::vec((0..128_usize, any::<u128>(), 0..112_usize), 2..=5),
     ) {
         let mut wire = wire(listed, "1", "0", &vec![(1, "1"); factors.len()]);
         for (reserve, &(factor, noise, balance)) in wire.tokens.values_mut().zip(&factors) {
@@ -186,7 +186,7 @@ proptest! {
         }
     }
 
-    /// Both arithmetics are within a few units of the real invariant, which is found by its defining inequality. The first divides
+    /// Both arithmetics are within a few units of the real invariant, which is found by its own inequality. The first divides
     /// by the invariant what the later divides by the balances, and loses more where these differ.
     #[test]
     fn invariants_are_those_of_the_definition(amp in amp(), balances in coins()) {

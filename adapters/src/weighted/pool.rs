@@ -28,6 +28,30 @@ const FOUR: U256 = U256::from_limbs([4_000_000_000_000_000_000, 0, 0, 0]);
 ///
 /// Coins of which the pool holds nothing are left out of [`Venue::tokens`]: the contract either reverts on them or pays nothing,
 /// or gives away the other coin for nothing. The other coins do not notice, since a swap looks at two balances only.
+///
+/// ```
+/// use ballast_adapters::weighted::WeightedPool;
+/// use ballast_adapters::{SwapError, Venue};
+/// use ballast_wire::{WeightedProduct, WeightedReserve, WeightedVersion};
+///
+/// // Of 80 BAL 20 WETH, 0x5c6Ee304399DBdB9C8Ef030aB642B10820DB8F56, with its balances of block 24407242.
+/// let reserve = |balance: &str, weight: &str| WeightedReserve {
+///     balance: balance.parse().unwrap(),
+///     scaling_factor: "1".parse().unwrap(),
+///     weight: weight.parse().unwrap(),
+/// };
+/// let [bal, weth] = [[1; 20].into(), [2; 20].into()];
+/// let wire = WeightedProduct {
+///     balancer_pool_id: Default::default(),
+///     tokens: [(bal, reserve("29401141523139759968410400", "0.8")), (weth, reserve("605007002163317945954", "0.2"))].into(),
+///     fee: "0.01".parse().unwrap(),
+///     version: WeightedVersion::V0,
+/// };
+/// let pool = WeightedPool::from_wire([3; 20].into(), &wire).unwrap();
+///
+/// assert_eq!(pool.amount_out(1, 0, "60500700216331".parse().unwrap()), Ok("727677913614343872".parse().unwrap()));
+/// assert_eq!(pool.amount_out(1, 0, "605007002163317945954".parse().unwrap()), Err(SwapError::ExceedsCap));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WeightedPool {
     tokens: Vec<Address>,

@@ -203,8 +203,8 @@ proptest! {
 
     #[test]
     fn the_invariant_never_falls(
-        version in version(), fee in fee(), x in sized(10, 111), y in sized(10, 111), decimals in any::<[bool; 2]>(), part in 1..10_u64,
-        amount in sized(0, 112), given_in in any::<bool>(),
+        version in version(), fee in fee(), x in sized(10, 111), y in sized(10, 111), decimals in any::<[bool; 2]>(),
+        part in 1..10_u64, amount in sized(0, 112), given_in in any::<bool>(),
     ) {
         let before = of_two(version, fee, [x, y], decimals.map(|d| if d { 18 } else { 6 }), part);
         let mut after = before.clone();
@@ -253,7 +253,9 @@ proptest! {
     ) {
         let mut pool = of_two(version, fee, [x, y], [18, 18], part);
         let amount = U256::from(amount % x);
-        if let Ok(there) = pool.apply(0, 1, Exact::Input(amount)) && let Ok(back) = pool.apply(1, 0, Exact::Input(there.amount_out)) {
+        if let Ok(there) = pool.apply(0, 1, Exact::Input(amount))
+            && let Ok(back) = pool.apply(1, 0, Exact::Input(there.amount_out))
+        {
             prop_assert!(back.amount_out <= amount);
         }
     }

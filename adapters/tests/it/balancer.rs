@@ -26,8 +26,10 @@ sol! {
     interface Vault {
         function joinPool(bytes32 poolId, address sender, address recipient, JoinPoolRequest request) external;
         function swap(SingleSwap singleSwap, FundManagement funds, uint256 limit, uint256 deadline) external returns (uint256);
-        function queryBatchSwap(uint8 kind, BatchSwapStep[] swaps, address[] assets, FundManagement funds) external returns (int256[]);
-        function getPoolTokens(bytes32 poolId) external view returns (address[] tokens, uint256[] balances, uint256 lastChangeBlock);
+        function queryBatchSwap(uint8 kind, BatchSwapStep[] swaps, address[] assets, FundManagement funds)
+            external returns (int256[]);
+        function getPoolTokens(bytes32 poolId)
+            external view returns (address[] tokens, uint256[] balances, uint256 lastChangeBlock);
     }
 
     interface Pool {

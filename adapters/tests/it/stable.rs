@@ -224,7 +224,7 @@ impl Pools {
         Self { kind, balancer, factory, rng: ChaCha8Rng::seed_from_u64(seed), unsound: 0 }
     }
 
-    /// A pool that its contract takes liquidity for. Where it does not, since the invariant does not converge, we must not either.
+    /// A pool that its contract takes liquidity for. Where it does not, for want of convergence, we must not either.
     fn next(&mut self) -> (PoolOf, Stable) {
         loop {
             let Self { kind, balancer, factory, rng, .. } = self;

@@ -141,8 +141,8 @@ impl Stable {
     }
 
     // Minimise Σ p_k·x_k over the set, p_k = ν_k·unit_k for coins paid out and that over γ for coins taken in. With θ the
-    // inverse multiplier: θ·p_k = g_k, so x_k = q/(θ·p_k − A·n). For a given θ the product ties q to x: ln q + Σ ln x_k is
-    // piecewise linear in ln q. Over θ, G(x(θ)) falls, since its integral is the concave dual function.
+    // inverse multiplier: θ·p_k = g_k, so x_k = q/(θ·p_k − A·n). For a given θ the product ties q to x. Over θ, G(x(θ)) falls,
+    // since its integral is the concave dual function.
     pub(super) fn respond(&self, nu: &[f64], allowed: u8, out: &mut Response) {
         let n = self.coins();
         out.clear(n);
@@ -159,88 +159,92 @@ impl Stable {
         if low >= high * self.gamma {
             return;
         }
-        let state = |theta: f64, log_q: f64, k: usize| -> (f64, bool) {
-            let q = log_q.exp();
-            let at = |p: f64| if theta * p > self.ann { q / (theta * p - self.ann) } else { f64::INFINITY };
-            let (pay, take) = (at(price[k]), at(price[k] / self.gamma));
-            let most = self.balances[k] * (1.0 + self.gamma * CAP);
+        // For a set of moving coins q is closed form: q^(1+m) = q₀·∏ of the moving coins' x₀·(θ·p_k − A·n).
+        let most = |k: usize| self.balances[k] * (1.0 + self.gamma * CAP);
+        let at = |theta: f64, q: f64, k: usize| -> (f64, bool) {
+            let x = |p: f64| if theta * p > self.ann { q / (theta * p - self.ann) } else { f64::INFINITY };
+            let (pay, take) = (x(price[k]), x(price[k] / self.gamma));
             if pay < self.balances[k] {
                 (pay, true)
             } else if take > self.balances[k] {
-                if take < most { (take, true) } else { (most, false) }
+                if take < most(k) { (take, true) } else { (most(k), false) }
             } else {
                 (self.balances[k], false)
             }
         };
-        let total = self.balances.iter().map(|x| x.ln()).sum::<f64>() + self.product.ln();
-        let settle = |theta: f64, mut log_q: f64| -> f64 {
-            let (mut below, mut above) = (f64::NEG_INFINITY, f64::INFINITY);
-            for _ in 0..100 {
-                let (mut value, mut slope) = (log_q - total, 1.0);
-                for k in 0..n {
-                    let (x, moves) = if allowed & (1 << k) != 0 { state(theta, log_q, k) } else { (self.balances[k], false) };
-                    value += x.ln();
+        let settle = |theta: f64, mut q: f64| -> f64 {
+            // Which coins move depends on q in turn; a few rounds agree.
+            for _ in 0..24 {
+                let (mut product, mut power) = (self.product, 1);
+                for k in coins() {
+                    let (x, moves) = at(theta, q, k);
                     if moves {
-                        slope += 1.0;
+                        let p = if x < self.balances[k] { price[k] } else { price[k] / self.gamma };
+                        product *= self.balances[k] * (theta * p - self.ann);
+                        power += 1;
+                    } else {
+                        product *= self.balances[k] / x;
                     }
                 }
-                if value < 0.0 {
-                    below = log_q;
-                } else {
-                    above = log_q;
-                }
-                let newton = log_q - value / slope;
-                if (newton - log_q).abs() <= 1e-15 * log_q.abs().max(1.0) {
+                let next = match power {
+                    1 => product,
+                    2 => product.sqrt(),
+                    3 => product.cbrt(),
+                    _ => product.powf(1.0 / f64::from(power)),
+                };
+                let change = (next - q).abs();
+                q = next;
+                if change <= 1e-15 * q {
                     break;
                 }
-                log_q = if newton > below && newton < above { newton } else { 0.5 * (below + above) };
             }
-            log_q
+            q
         };
-        // G/A·n at x(θ), less its value now: positive while the pool would keep too much.
-        let excess = |theta: f64, log_q: f64| -> f64 {
-            let moved: f64 = coins().map(|k| state(theta, log_q, k).0 - self.balances[k]).sum();
-            self.ann * moved - (log_q.exp() - self.product)
+        // G at x(θ), less its value now: positive while the pool would keep too much.
+        let excess = |theta: f64, q: f64| -> f64 {
+            let moved: f64 = coins().map(|k| at(theta, q, k).0 - self.balances[k]).sum();
+            self.ann * moved - (q - self.product)
         };
         // Each coin's gradient moves with the others' balances, so the root may lie outside of [low, high]: widen first.
-        let mut log_q = self.product.ln();
-        let (mut below, mut above) = (low, high);
-        for _ in 0..200 {
-            log_q = settle(below, log_q);
-            if excess(below, log_q) > 0.0 {
-                break;
+        let mut q = self.product;
+        let widen = |mut theta: f64, mut q: f64, factor: f64, sign: f64| {
+            for _ in 0..200 {
+                q = settle(theta, q);
+                if excess(theta, q) * sign > 0.0 {
+                    break;
+                }
+                theta *= factor;
             }
-            below *= 0.9;
-        }
-        for _ in 0..200 {
-            log_q = settle(above, log_q);
-            if excess(above, log_q) <= 0.0 {
-                break;
-            }
-            above *= 1.1;
-        }
-        let mut theta = (below * above).sqrt();
-        for _ in 0..100 {
-            theta = (below * above).sqrt();
-            log_q = settle(theta, log_q);
-            if excess(theta, log_q) > 0.0 {
-                below = theta;
+            (theta, excess(theta, q))
+        };
+        let (mut below, mut f_below) = widen(low, q, 0.98, 1.0);
+        let (mut above, mut f_above) = widen(high * self.gamma, q, 1.02, -1.0);
+        // Regula falsi with the Illinois rule; every fourth step halves the bracket, whatever the function's shape.
+        let mut theta = above;
+        for step in 0..120 {
+            let secant = below + (above - below) * f_below / (f_below - f_above);
+            let next = if step % 4 == 3 || !(secant > below && secant < above) { 0.5 * (below + above) } else { secant };
+            let moved = (next - theta).abs();
+            theta = next;
+            q = settle(theta, q);
+            let value = excess(theta, q);
+            if value > 0.0 {
+                (below, f_below, f_above) = (theta, value, 0.5 * f_above);
             } else {
-                above = theta;
+                (above, f_above, f_below) = (theta, value, 0.5 * f_below);
             }
-            if above - below <= 4.0 * f64::EPSILON * above {
+            if value.abs() <= f64::EPSILON * self.ann * self.invariant || above - below <= 4.0 * f64::EPSILON * above || moved == 0.0 {
                 break;
             }
         }
         // What is taken in or paid out, and the block of the coins that move:
         // −∂x/∂p = M⁻¹ − M⁻¹ggᵀM⁻¹/(gᵀM⁻¹g), M = μq·(diag(u²) + uuᵀ), M⁻¹ = (diag(x²) − xxᵀ/(1+m))/(μq), m coins.
         let mu = 1.0 / theta;
-        let q = log_q.exp();
         let mut x = [0.0; super::MAX_COINS];
         let mut moving = [false; super::MAX_COINS];
         let mut count = 0.0;
         for k in coins() {
-            let (balance, moves) = state(theta, log_q, k);
+            let (balance, moves) = at(theta, q, k);
             let change = balance - self.balances[k];
             out.trade[k] = self.unit[k] * if change < 0.0 { -change } else { -change / self.gamma };
             x[k] = balance;

@@ -17,6 +17,8 @@ pub struct Range {
 #[derive(Debug, Clone)]
 pub struct Ticks {
     gamma: f64,
+    /// √price now.
+    root: f64,
     /// Ends of the ranges, ascending; one more than there are liquidities.
     bounds: Box<[Bound]>,
     /// √price from which the pool buys coin 0 (going down) and sells it (going up): they differ only across a gap.
@@ -74,7 +76,7 @@ impl Ticks {
         if down.is_none() && up.is_none() {
             return None;
         }
-        Some(Self { gamma: 1.0 - fee, bounds: bounds.into(), start: [down.unwrap_or(0.0), up.unwrap_or(f64::INFINITY)] })
+        Some(Self { gamma: 1.0 - fee, root, bounds: bounds.into(), start: [down.unwrap_or(0.0), up.unwrap_or(f64::INFINITY)] })
     }
 
     pub(super) fn rate(&self, i: usize) -> f64 {
@@ -90,6 +92,24 @@ impl Ticks {
         if i == 0 { self.respond_down(m) } else { self.respond_up(m) }
     }
 
+    /// The range below the current price in which bound `k − 1` is the lower end: its near end's √price, the amounts up to there, and
+    /// its liquidity. Sums start at the near end, since a range may reach to where the far end holds 10²⁶ of a coin.
+    fn below(&self, k: usize) -> (f64, [f64; 2], f64) {
+        let liquidity = self.bounds[k - 1].liquidity;
+        match self.bounds.get(k) {
+            Some(near) if near.root < self.root => (near.root, near.amounts, liquidity),
+            _ => (self.root, [0.0; 2], liquidity),
+        }
+    }
+
+    /// The range above the current price in which bound `k` is the upper end, likewise.
+    fn above(&self, k: usize) -> (f64, [f64; 2], f64) {
+        match k.checked_sub(1).map(|k| &self.bounds[k]) {
+            Some(near) if near.root > self.root => (near.root, near.amounts, near.liquidity),
+            near => (self.root, [0.0; 2], near.map_or(0.0, |b| b.liquidity)),
+        }
+    }
+
     // Selling coin 0: γ·p = m at the price where it stops.
     fn respond_down(&self, m: f64) -> PairResponse {
         let target = (m / self.gamma).sqrt();
@@ -97,16 +117,14 @@ impl Ticks {
             return PairResponse::default();
         }
         let k = self.bounds.partition_point(|b| b.root <= target);
-        let Some(below) = k.checked_sub(1).and_then(|k| self.bounds.get(k)) else {
+        if k == 0 {
             let end = &self.bounds[0];
             return PairResponse { input: end.amounts[0] / self.gamma, output: end.amounts[1], slope: 0.0 };
-        };
-        // From the bound below back up to the target.
-        let l = below.liquidity;
-        let net = below.amounts[0] - l * (target - below.root) / (target * below.root);
+        }
+        let (near, sum, l) = self.below(k);
         PairResponse {
-            input: (net / self.gamma).max(0.0),
-            output: (below.amounts[1] - l * (target - below.root)).max(0.0),
+            input: (sum[0] + l * (near - target) / (near * target)) / self.gamma,
+            output: sum[1] + l * (near - target),
             slope: l / target / (2.0 * self.gamma * m),
         }
     }
@@ -118,15 +136,14 @@ impl Ticks {
             return PairResponse::default();
         }
         let k = self.bounds.partition_point(|b| b.root < target);
-        let Some(above) = self.bounds.get(k) else {
-            let end = &self.bounds[self.bounds.len() - 1];
+        if k == self.bounds.len() {
+            let end = &self.bounds[k - 1];
             return PairResponse { input: end.amounts[1] / self.gamma, output: end.amounts[0], slope: 0.0 };
-        };
-        let l = k.checked_sub(1).map_or(0.0, |k| self.bounds[k].liquidity);
-        let net = above.amounts[1] - l * (above.root - target);
+        }
+        let (near, sum, l) = self.above(k);
         PairResponse {
-            input: (net / self.gamma).max(0.0),
-            output: (above.amounts[0] - l * (above.root - target) / (target * above.root)).max(0.0),
+            input: (sum[1] + l * (target - near)) / self.gamma,
+            output: sum[0] + l * (target - near) / (near * target),
             slope: l * target / (2.0 * self.gamma * m),
         }
     }
@@ -134,31 +151,26 @@ impl Ticks {
     pub(super) fn output(&self, i: usize, input: f64) -> f64 {
         let net = self.gamma * input;
         if i == 0 {
-            // Amounts fall with the index on this side: find the last bound that the input reaches past.
+            // Amounts fall with the index on this side: k bounds lie beyond the input.
             let here = self.bounds.partition_point(|b| b.root < self.start[0]);
             let k = self.bounds[..here].partition_point(|b| b.amounts[0] > net);
-            let Some(below) = k.checked_sub(1).map(|k| &self.bounds[k]) else {
+            if k == 0 {
                 return self.bounds[0].amounts[1];
-            };
-            // Coin 0 still missing to reach the bound below, as virtual reserve: 1/√p = 1/lower − missing/L.
-            let l = below.liquidity;
-            if l <= 0.0 {
-                return below.amounts[1];
             }
-            let root = 1.0 / (1.0 / below.root - (below.amounts[0] - net) / l);
-            below.amounts[1] - l * (root - below.root)
+            let (near, sum, l) = self.below(k);
+            // 1/√p = 1/near + rest/L
+            let rest = (net - sum[0]).max(0.0);
+            sum[1] + if l > 0.0 { l * near * rest * near / (l + near * rest) } else { 0.0 }
         } else {
             let here = self.bounds.partition_point(|b| b.root <= self.start[1]);
             let k = here + self.bounds[here..].partition_point(|b| b.amounts[1] < net);
-            let Some(above) = self.bounds.get(k) else {
-                return self.bounds[self.bounds.len() - 1].amounts[0];
-            };
-            let l = self.bounds[k - 1].liquidity;
-            if l <= 0.0 {
-                return above.amounts[0];
+            if k == self.bounds.len() {
+                return self.bounds[k - 1].amounts[0];
             }
-            let root = above.root - (above.amounts[1] - net) / l;
-            above.amounts[0] - l * (above.root - root) / (root * above.root)
+            let (near, sum, l) = self.above(k);
+            // √p = near + rest/L
+            let rest = (net - sum[1]).max(0.0);
+            sum[0] + if l > 0.0 { l * rest / (near * (near * l + rest)) } else { 0.0 }
         }
     }
 }

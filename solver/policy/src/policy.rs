@@ -178,10 +178,10 @@ impl Policy {
                 return Err((format!("limits.group[{i}].max"), format!("{} is not from 0 to 1", group.max)));
             }
         }
-        if let Some(slicing) = &self.slicing {
-            if !(1..=1_000).contains(&slicing.slices()) {
-                return Err(("slicing.slices".to_owned(), "from 1 to 1000".to_owned()));
-            }
+        if let Some(slicing) = &self.slicing
+            && !(1..=1_000).contains(&slicing.slices())
+        {
+            return Err(("slicing.slices".to_owned(), "from 1 to 1000".to_owned()));
         }
         check_rules("trigger.any_of", &self.trigger.any_of)?;
         let optimal = |rules: &[Rule]| has_cost_optimal(rules);
@@ -208,7 +208,11 @@ fn has_cost_optimal(rules: &[Rule]) -> bool {
 fn check_rules(at: &str, rules: &[Rule]) -> Result<(), (String, String)> {
     for (i, rule) in rules.iter().enumerate() {
         let positive = |field: &str, value: f64| {
-            if value > 0.0 && value.is_finite() { Ok(()) } else { Err((format!("{at}[{i}].{field}"), format!("{value} is not above zero"))) }
+            if value > 0.0 && value.is_finite() {
+                Ok(())
+            } else {
+                Err((format!("{at}[{i}].{field}"), format!("{value} is not above zero")))
+            }
         };
         let takes_time = |field: &str, span: Span| positive(field, span.seconds() as f64);
         match rule {
@@ -271,6 +275,12 @@ impl<'de> Deserialize<'de> for Landing {
     }
 }
 
+/// A decimal of reasonable length: an exponent of a million digits is a denial of service, not money.
+pub(crate) fn parse_number(text: &str) -> Option<BigDecimal> {
+    let number: BigDecimal = text.trim().parse().ok()?;
+    (number.fractional_digit_count().abs() <= 77 && number.digits() <= 154).then_some(number)
+}
+
 /// A decimal written as a string (`"0.1"`) or a number; of a number its shortest digits count, which are those written up to 15.
 pub(crate) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BigDecimal, D::Error> {
     struct Visitor;
@@ -282,16 +292,15 @@ pub(crate) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BigDe
         }
 
         fn visit_str<E: de::Error>(self, text: &str) -> Result<BigDecimal, E> {
-            let number: BigDecimal = text.trim().parse().map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))?;
-            // An exponent of a million digits is a denial of service, not money.
-            if number.fractional_digit_count().abs() > 77 || number.digits() > 154 {
-                return Err(E::invalid_value(de::Unexpected::Str(text), &self));
-            }
-            Ok(number)
+            parse_number(text).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
         }
 
         fn visit_f64<E: de::Error>(self, value: f64) -> Result<BigDecimal, E> {
-            if value.is_finite() { self.visit_str(&value.to_string()) } else { Err(E::invalid_value(de::Unexpected::Float(value), &self)) }
+            if value.is_finite() {
+                self.visit_str(&value.to_string())
+            } else {
+                Err(E::invalid_value(de::Unexpected::Float(value), &self))
+            }
         }
 
         fn visit_i64<E: de::Error>(self, value: i64) -> Result<BigDecimal, E> {
@@ -342,7 +351,9 @@ mod tests {
         assert!(error("landing = 'cost_optimal'").contains("`landing`"));
         assert!(error("costs.gas = '-1'").contains("`costs.gas`: -1 is below zero"));
         assert!(error("trigger.any_of = [{ rule = 'drift_absolute', band = 0 }]").contains("`trigger.any_of[0].band`"));
-        assert!(error("trigger.any_of = [{ rule = 'hit_probability', band = 0.1, p = 1.5, horizon = '1d' }]").contains("any_of[0].p"));
+        assert!(
+            error("trigger.any_of = [{ rule = 'hit_probability', band = 0.1, p = 1.5, horizon = '1d' }]").contains("any_of[0].p")
+        );
         assert!(error("trigger.any_of = [{ rule = 'all_of', rules = [] }]").contains("any_of[0].rules"));
         assert!(error("forecast.volatility = { model = 'ewma', lambda = 1.0 }").contains("forecast.volatility.lambda"));
         assert!(error("guard.shrink = 2.0").contains("guard.shrink"));

@@ -146,6 +146,9 @@ impl FromStr for Span {
         if span.subsec_nanos() != 0 {
             return Err(wrong("parts of a second are not counted".to_owned()));
         }
+        if span.as_secs() > 1_000 * YEAR as u64 {
+            return Err(wrong("longer than a thousand years".to_owned()));
+        }
         Ok(Self(span.as_secs()))
     }
 }
@@ -193,6 +196,7 @@ mod tests {
         assert!("1621080000000".parse::<Time>().is_err());
         assert!("yesterday".parse::<Time>().is_err());
         assert!("1.5s 3".parse::<Span>().is_err());
+        assert!("99999999999y".parse::<Span>().is_err() && "2000y".parse::<Span>().is_err());
     }
 
     #[test]

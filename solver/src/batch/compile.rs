@@ -25,8 +25,6 @@ pub enum CompileError {
 pub struct Compiled {
     /// The problem, in value units.
     pub problem: Problem,
-    /// The worth at which the order's limit is just met: anything above is surplus.
-    pub floor: f64,
     /// Value units that the whole order moves.
     pub size: f64,
     /// What a value unit of surplus scores, in value units of the native token (a buy order's surplus is in the sold
@@ -62,14 +60,14 @@ pub fn compile(order: &Order, liquidity: &Liquidity, config: &Config) -> Result<
     let problem = Problem { wanted: wanted(surplus_token), gas, ..Problem::default() };
     if order.partial {
         let limit = Limit { take: order.buy, give: order.sell, rate: sold / bought, cap: bought };
-        return Ok(Compiled { problem: Problem { limits: vec![limit], ..problem }, floor: 0.0, size: bought, score });
+        return Ok(Compiled { problem: Problem { limits: vec![limit], ..problem }, size: bought, score });
     }
     Ok(match order.side {
         Side::Sell => {
-            Compiled { problem: Problem { endowment: vec![(order.sell, sold)], ..problem }, floor: bought, size: bought, score }
+            Compiled { problem: Problem { endowment: vec![(order.sell, sold)], reserve: bought, ..problem }, size: bought, score }
         }
         Side::Buy => {
-            Compiled { problem: Problem { endowment: vec![(order.buy, -bought)], ..problem }, floor: -sold, size: bought, score }
+            Compiled { problem: Problem { endowment: vec![(order.buy, -bought)], reserve: -sold, ..problem }, size: bought, score }
         }
     })
 }

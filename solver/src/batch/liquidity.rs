@@ -2,7 +2,7 @@
 
 use ballast_adapters::{Face, Market};
 use ballast_routing::curve::PerCoin;
-use ballast_routing::{MarketId, Markets, Snapshot, Token};
+use ballast_routing::{Budget, MarketId, Markets, Snapshot, Token, clearing_prices};
 use rustc_hash::FxHashSet;
 
 use super::prices::{Quoted, Units, WEI_PER_UNIT};
@@ -99,6 +99,12 @@ impl Liquidity {
     /// The auction's index of the pool behind a market.
     pub fn pool(&self, market: MarketId) -> usize {
         self.pool_of[market as usize]
+    }
+
+    /// Prices at which no cycle pays for its gas: where every order starts from.
+    pub fn clearing_prices(&self, stop: &(dyn Fn() -> bool + Sync)) -> Vec<f64> {
+        let Some(anchor) = self.snapshot.hub() else { return Vec::new() };
+        clearing_prices(&self.snapshot, anchor, self.gas_price, &Budget::until(u64::MAX, stop))
     }
 
     /// How many markets there are.

@@ -269,7 +269,7 @@ fn book(
                 let mut sides = vec![0; values.len()];
                 for order in &trade.orders {
                     if let Some(side) = sides.get_mut(order.asset) {
-                        *side = if order.value > BigDecimal::from(0) { 1 } else { -1 };
+                        *side = if order.value > 0 { 1 } else { -1 };
                     }
                 }
                 trades.push(Filled { time: now, moved, cost, sides, weights: values.iter().map(|v| v / value).collect() });
@@ -288,6 +288,10 @@ fn macro_correlations(decider: &Decider, history: &History) -> Vec<MacroCorrelat
         all.map(move |(m, series)| (i, m, asset.clone(), series.clone()))
     });
     pairs
-        .map(|(i, m, asset, series)| MacroCorrelation { correlation: decider.forecaster().macro_correlation(i, m), asset, series })
+        .map(|(i, m, asset, series)| MacroCorrelation {
+            correlation: decider.forecaster().macro_correlation(i, m),
+            asset,
+            series,
+        })
         .collect()
 }

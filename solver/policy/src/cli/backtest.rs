@@ -7,7 +7,7 @@ use bigdecimal::BigDecimal;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::{PriceArgs, print, progress};
+use super::{PriceArgs, money, print, progress};
 use crate::{
     backtest::{self, FillAt, Outcome, Settings},
     history::Findings,
@@ -32,7 +32,7 @@ pub struct BacktestArgs {
     #[arg(long, value_name = "ASSET", default_value = "USD")]
     pub numeraire: String,
     /// Value at the start, in the numeraire. Gas weighs more on small portfolios.
-    #[arg(long, value_name = "AMOUNT", default_value = "100000")]
+    #[arg(long, value_name = "AMOUNT", default_value = "100000", value_parser = money)]
     pub value: BigDecimal,
     /// How long forecasts watch before the portfolio starts.
     #[arg(long, value_name = "SPAN", default_value = "30d")]
@@ -72,11 +72,11 @@ impl BacktestArgs {
         }
         let detail = match &self.detail {
             None => policies.len() - 1,
-            Some(name) => policies.iter().position(|p| p.name == *name).with_context(|| format!("--detail: no policy is called `{name}`"))?,
+            Some(name) => policies
+                .iter()
+                .position(|p| p.name == *name)
+                .with_context(|| format!("--detail: no policy is called `{name}`"))?,
         };
-        if self.value <= BigDecimal::from(0) {
-            bail!("--value: {} is not above zero", self.value);
-        }
         let history = self.prices.read()?;
         let settings = Settings { value: self.value.clone(), warmup: self.warmup, fill: self.fill, ..Settings::default() };
         let bar = progress((history.len() * policies.len()) as u64, "bars");

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, bail};
-use bigdecimal::BigDecimal;
+use bigdecimal::{BigDecimal, num_bigint::Sign};
 use serde::Serialize;
 
 use super::{PriceArgs, print};
@@ -82,22 +82,25 @@ impl DecideArgs {
         let mut bars = BarSource::new(names.len(), twap_window);
         let mut closes: Option<Vec<f64>> = None;
         let mut last = None;
+        let mut before = None;
         for bar in history.bars().filter(|bar| self.at.is_none_or(|at| bar.time <= at)) {
             decider.observe(&bar);
             bars.push(&bar);
-            closes = Some(bar.close.to_vec());
+            before = last.zip(closes.replace(bar.close.to_vec()));
             last = Some(bar.time);
         }
         let (Some(mut prices), Some(last)) = (closes, last) else { bail!("no price is known at the time of --at") };
+        let latest = prices.clone();
         let now = self.at.unwrap_or(last);
-        let mut exact: Vec<BigDecimal> = prices.iter().map(|&p| decimal(p)).collect::<Option<_>>().context("a price is not finite")?;
+        let mut exact: Vec<BigDecimal> =
+            prices.iter().map(|&p| decimal(p)).collect::<Option<_>>().context("a price is not finite")?;
         let readings = match &self.oracle {
             None => bars.read(&names, now)?,
             Some(path) => {
                 let mut source = FileSource::open(path)?;
                 for (i, name) in names.iter().enumerate() {
                     // An answer that is no price is for the guard to refuse; the last close stands in so that values can be shown.
-                    let answer = source.answer(name).filter(|a| **a > BigDecimal::from(0));
+                    let answer = source.answer(name).filter(|a| a.sign() == Sign::Plus);
                     if let (Some(answer), Some(exact), Some(price)) = (answer, exact.get_mut(i), prices.get_mut(i)) {
                         (*exact, *price) = (answer.clone(), crate::portfolio::approximate(answer));
                     }
@@ -105,6 +108,11 @@ impl DecideArgs {
                 source.read(&names, now)?
             }
         };
+        // A jump is measured from the price before: the last bar for an oracle's answer, the bar before it for the last bar.
+        let before = if self.oracle.is_some() { Some((last, latest)) } else { before };
+        if let Some((at, prices)) = before {
+            decider.recall(at, &prices);
+        }
         let holdings = portfolio.holdings();
         let decision = decider.decide(&holdings, &prices, now, Some(&readings));
         let mut explanation = decider.explain(&decision, &holdings, &exact);

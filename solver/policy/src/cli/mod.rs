@@ -4,19 +4,18 @@ mod backtest;
 mod decide;
 mod tune;
 
-use std::{
-    io::Write as _,
-    path::PathBuf,
-};
+use std::{io::Write as _, path::PathBuf};
 
 use anyhow::Context as _;
 pub use backtest::BacktestArgs;
+use bigdecimal::{BigDecimal, num_bigint::Sign};
 pub use decide::DecideArgs;
 use indicatif::{ProgressBar, ProgressStyle};
 pub use tune::TuneArgs;
 
 use crate::{
     history::{self, History, PriceFile, Strictness},
+    policy,
     time::Span,
 };
 
@@ -60,6 +59,13 @@ impl PriceArgs {
         }
         Ok(history)
     }
+}
+
+/// An amount above zero.
+fn money(text: &str) -> Result<BigDecimal, String> {
+    policy::parse_number(text)
+        .filter(|value| value.sign() == Sign::Plus)
+        .ok_or_else(|| "not a decimal number above zero".to_owned())
 }
 
 /// Writes to stdout; a reader that has gone away (`| head`) is no error.

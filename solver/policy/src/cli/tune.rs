@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::{Context as _, bail};
 use bigdecimal::BigDecimal;
 
-use super::{PriceArgs, print, progress};
+use super::{PriceArgs, money, print, progress};
 use crate::{
     backtest::{FillAt, Settings},
     policy::Policy,
@@ -24,7 +24,7 @@ pub struct TuneArgs {
     /// The policy to vary (TOML).
     #[arg(long, value_name = "FILE")]
     pub policy: PathBuf,
-    /// What to vary (TOML): tables [[parameter]] with `key` (dotted, list places as numbers: trigger.any_of.0.band) and either `values`,
+    /// What to vary (TOML): tables `[[parameter]]` with `key` (dotted, list places as numbers: trigger.any_of.0.band) and either `values`,
     /// or `from`, `to`, `steps` and `log`.
     #[arg(long, value_name = "FILE")]
     pub space: PathBuf,
@@ -35,7 +35,7 @@ pub struct TuneArgs {
     #[arg(long, value_name = "ASSET", default_value = "USD")]
     pub numeraire: String,
     /// Value at the start, in the numeraire.
-    #[arg(long, value_name = "AMOUNT", default_value = "100000")]
+    #[arg(long, value_name = "AMOUNT", default_value = "100000", value_parser = money)]
     pub value: BigDecimal,
     /// How long forecasts watch before the portfolio starts.
     #[arg(long, value_name = "SPAN", default_value = "30d")]
@@ -72,14 +72,11 @@ impl TuneArgs {
     /// # Errors
     /// If a file cannot be read or does not fit the others; the message names it, with field or line.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        if self.folds < 2 {
-            bail!("--folds: a walk takes two at least");
+        if !(2..=1_000).contains(&self.folds) {
+            bail!("--folds: a walk takes from two to a thousand");
         }
         if !(self.risk_aversion >= 0.0) {
             bail!("--risk-aversion: {} is below zero", self.risk_aversion);
-        }
-        if self.value <= BigDecimal::from(0) {
-            bail!("--value: {} is not above zero", self.value);
         }
         let policy = Policy::read(&self.policy)?;
         let space = Space::read(&self.policy, &self.space)?;

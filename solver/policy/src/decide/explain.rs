@@ -82,7 +82,9 @@ impl Decider {
     /// Puts `decision` into words; `prices` are those it was made with, exactly.
     pub fn explain(&self, decision: &Decision, holdings: &Holdings, prices: &[BigDecimal]) -> Explanation {
         let values = holdings.values(prices);
-        let weights = Weights::of_values(&values).map(|w| w.as_slice().to_vec()).unwrap_or_else(|_| vec![BigDecimal::from(0); values.len()]);
+        let weights = Weights::of_values(&values)
+            .map(|w| w.as_slice().to_vec())
+            .unwrap_or_else(|_| vec![BigDecimal::from(0); values.len()]);
         let trade = if let Action::Trade(trade) = &decision.action { Some(trade) } else { None };
         let at = |list: &[f64], i: usize| list.get(i).copied().unwrap_or(0.0);
         let around = |w: f64, half: f64| ((w - half).max(0.0), (w + half).min(1.0));
@@ -128,7 +130,11 @@ impl Decider {
             Action::Halt => "Halt: prices are not to be trusted now, whatever the rules say.".to_owned(),
             Action::Trade(trade) => {
                 let slice = trade.slice.as_ref().map(|s| format!(", slice {} of {}", s.index + 1, s.of)).unwrap_or_default();
-                let part = if trade.part < 1.0 { format!(", {:.1}% of the way to the landing", trade.part * 100.0) } else { String::new() };
+                let part = if trade.part < 1.0 {
+                    format!(", {:.1}% of the way to the landing", trade.part * 100.0)
+                } else {
+                    String::new()
+                };
                 let legs = trade.orders.len();
                 format!(
                     "Trade: {}. {} moved in {legs} legs, cost {}{slice}{part}.",
@@ -140,12 +146,17 @@ impl Decider {
             Action::Hold(hold) => match hold {
                 Hold::NoRule if decision.findings.is_empty() => "Hold: the policy has no rule that calls for a trade.".to_owned(),
                 Hold::NoRule => "Hold: no rule fires.".to_owned(),
-                Hold::Cooldown { until, rule } => format!("Hold: {}, but the cooldown lasts until {until}.", because(Some(*rule))),
+                Hold::Cooldown { until, rule } => {
+                    format!("Hold: {}, but the cooldown lasts until {until}.", because(Some(*rule)))
+                }
                 Hold::Window { opens: Some(opens) } => format!("Hold: a rebalance waits for the trading window of {opens}."),
                 Hold::Window { opens: None } => "Hold: no trading window ever opens.".to_owned(),
                 Hold::AlreadyLanded => "Hold: a rule fired, but every asset is inside its landing already.".to_owned(),
                 Hold::TooSmall { moved, minimum } => {
-                    format!("Hold: a rule fired, but {moved:.2} to be moved is not worth it; the least is {}.", minimum.round(2).to_plain_string())
+                    format!(
+                        "Hold: a rule fired, but {moved:.2} to be moved is not worth it; the least is {}.",
+                        minimum.round(2).to_plain_string()
+                    )
                 }
                 Hold::NextSlice { at } => format!("Hold: the next slice is due at {at}."),
                 Hold::SlicesDone => "Hold: the drift is gone; the remaining slices are dropped.".to_owned(),
@@ -248,7 +259,9 @@ impl Decider {
             Check::Staleness => format!("{name}: the last update is {value:.0} s old, {limit:.0} s are allowed"),
             Check::Bounds if limit == 0.0 => format!("{name}: the answer {value} is no price"),
             Check::Bounds => format!("{name}: the answer {value} is pinned at its bound {limit}"),
-            Check::Deviation => format!("{name}: {:.2}% off its time-weighted price, {:.2}% are allowed", value * 100.0, limit * 100.0),
+            Check::Deviation => {
+                format!("{name}: {:.2}% off its time-weighted price, {:.2}% are allowed", value * 100.0, limit * 100.0)
+            }
             Check::Jump => format!("{name}: jumped by {value:.1} forecast deviations, {limit} are allowed"),
             Check::Sequencer if limit == 0.0 => "the sequencer is down".to_owned(),
             Check::Sequencer => format!("the sequencer is up for {value:.0} s, {limit:.0} s are asked"),

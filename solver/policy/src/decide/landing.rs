@@ -8,12 +8,8 @@
 /// they can (never below zero weight).
 pub(super) fn land(target: &[f64], drift: &[f64], half: &[f64], fixed: &[bool]) -> Vec<f64> {
     let is_fixed = |i: usize| fixed.get(i).copied().unwrap_or(false);
-    let mut left: Vec<f64> = drift
-        .iter()
-        .zip(half)
-        .enumerate()
-        .map(|(i, (&x, &a))| if is_fixed(i) { x } else { x.clamp(-a, a) })
-        .collect();
+    let mut left: Vec<f64> =
+        drift.iter().zip(half).enumerate().map(|(i, (&x, &a))| if is_fixed(i) { x } else { x.clamp(-a, a) }).collect();
     let over: f64 = left.iter().sum();
     // The drifts sum to zero; below a rounding of them there is nothing to spread.
     if over.abs() > 1e-14 {

@@ -89,10 +89,10 @@ impl Decider {
             return Err(DeciderError::Unlisted((*unlisted).to_owned()));
         }
         let place = names.iter().position(|name| *name == numeraire);
-        if matches!(policy.forecast.volatility, crate::forecast::VolatilityConfig::YangZhang { .. }) {
-            if let Some((_, name)) = names.iter().enumerate().find(|(i, _)| Some(*i) != place && !history.has_candles(*i)) {
-                return Err(DeciderError::NoCandles((*name).to_owned()));
-            }
+        if matches!(policy.forecast.volatility, crate::forecast::VolatilityConfig::YangZhang { .. })
+            && let Some((_, name)) = names.iter().enumerate().find(|(i, _)| Some(*i) != place && !history.has_candles(*i))
+        {
+            return Err(DeciderError::NoCandles((*name).to_owned()));
         }
         Ok(Self {
             forecaster: Forecaster::new(&policy.forecast, names.len(), place, history.macro_names().len()),
@@ -112,6 +112,14 @@ impl Decider {
     /// Takes in the next bar; nothing is decided.
     pub fn observe(&mut self, bar: &Bar<'_>) {
         self.forecaster.push(bar);
+    }
+
+    /// Tells the guard, if there is one, of the prices before those to decide on: a single decision has no earlier one to
+    /// measure a jump from.
+    pub fn recall(&mut self, at: crate::time::Time, prices: &[f64]) {
+        if let Some(guard) = &mut self.guard {
+            prices.iter().enumerate().for_each(|(i, price)| guard.recall(i, at, *price));
+        }
     }
 
     /// The policy.
@@ -144,7 +152,13 @@ impl Decider {
     /// Decides at `now` with these prices. With a guard in the policy, `readings` are judged first; a guard without readings halts.
     ///
     /// Nothing is booked: tell [`Self::settled`] when a trade was made.
-    pub fn decide(&mut self, holdings: &Holdings, prices: &[f64], now: crate::time::Time, readings: Option<&Readings>) -> Decision {
+    pub fn decide(
+        &mut self,
+        holdings: &Holdings,
+        prices: &[f64],
+        now: crate::time::Time,
+        readings: Option<&Readings>,
+    ) -> Decision {
         self.value.clear();
         self.value.extend(holdings.approximate().iter().zip(prices).map(|(amount, price)| amount * price));
         let value: f64 = self.value.iter().sum();

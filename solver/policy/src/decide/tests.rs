@@ -60,7 +60,9 @@ fn a_trade_is_exact_and_lands_where_it_should() {
 fn turnover_limit_minimum_cooldown_and_window() {
     let holdings = held("60", "4000");
     let prices = [100.0, 1.0];
-    let Action::Trade(trade) = decider(&format!("{DRIFT}\nlimits.turnover = 0.04")).decide(&holdings, &prices, at(0), None).action else {
+    let Action::Trade(trade) =
+        decider(&format!("{DRIFT}\nlimits.turnover = 0.04")).decide(&holdings, &prices, at(0), None).action
+    else {
         panic!()
     };
     assert_eq!(trade.to.as_slice()[0], d("0.56"));
@@ -128,7 +130,9 @@ fn a_guard_without_readings_halts_and_with_stress_shrinks() {
 
     let reading = crate::oracle::Reading { answer: 100.0, updated_at: at(0), twap: Some(96.6) };
     let readings = Readings { feeds: vec![Some(reading), None], ..Readings::default() };
-    let Action::Trade(trade) = decider(&guarded).decide(&holdings, &[100.0, 1.0], at(0), Some(&readings)).action else { panic!() };
+    let Action::Trade(trade) = decider(&guarded).decide(&holdings, &[100.0, 1.0], at(0), Some(&readings)).action else {
+        panic!()
+    };
     assert_eq!(trade.to.as_slice()[0], d("0.55"), "half the way");
 }
 

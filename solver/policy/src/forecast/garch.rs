@@ -77,7 +77,7 @@ impl CostFunction for Likelihood<'_> {
 
 impl Garch {
     /// The likeliest model of `returns` (oldest first); from `start` if an earlier fit is at hand, which is quicker.
-    /// None with fewer than [`FEWEST`] returns, or if they do not vary.
+    /// None with fewer than a hundred returns, or if they do not vary.
     pub fn fit(returns: &[f64], start: Option<&Self>) -> Option<Self> {
         if returns.len() < FEWEST || returns.iter().any(|r| !r.is_finite()) {
             return None;
@@ -100,11 +100,12 @@ impl Garch {
             None => vec![[mean / scale, 0.05, 0.05, 0.90], [mean / scale, 0.2, 0.15, 0.65]],
         };
         let mut best: Option<(f64, Vec<f64>)> = None;
+        // A second run from where the first ended shakes off a collapsed simplex; an earlier fit needs one small run.
+        let (sizes, tolerance): (&[f64], f64) = if start.is_some() { (&[0.1], 1e-9) } else { (&[0.3, 0.05], 1e-14) };
         for start in starts {
             let mut point = Likelihood::point(start);
-            // A second run from where the first ended shakes off a collapsed simplex.
-            for size in [0.3, 0.05] {
-                let (cost, found) = search(likelihood(&scaled), point, size)?;
+            for &size in sizes {
+                let (cost, found) = search(likelihood(&scaled), point, size, tolerance)?;
                 if best.as_ref().is_none_or(|(least, _)| cost < *least) {
                     best = Some((cost, found.clone()));
                 }
@@ -136,7 +137,7 @@ impl Garch {
     }
 }
 
-fn search(likelihood: Likelihood<'_>, from: Vec<f64>, size: f64) -> Option<(f64, Vec<f64>)> {
+fn search(likelihood: Likelihood<'_>, from: Vec<f64>, size: f64, tolerance: f64) -> Option<(f64, Vec<f64>)> {
     let corner = |i: usize| {
         let mut corner = from.clone();
         if let Some(x) = i.checked_sub(1).and_then(|i| corner.get_mut(i)) {
@@ -145,7 +146,7 @@ fn search(likelihood: Likelihood<'_>, from: Vec<f64>, size: f64) -> Option<(f64,
         corner
     };
     let simplex = (0..=from.len()).map(corner).collect();
-    let solver = NelderMead::new(simplex).with_sd_tolerance(1e-14).ok()?;
+    let solver = NelderMead::new(simplex).with_sd_tolerance(tolerance).ok()?;
     let result = Executor::new(likelihood, solver).configure(|state| state.max_iters(600)).run().ok()?;
     Some((result.state().get_best_cost(), result.state().get_best_param()?.clone()))
 }
@@ -211,7 +212,7 @@ mod tests {
         let plain = Garch::fit(&small, None).unwrap();
         assert!((plain.alpha - percent.alpha).abs() < 1e-6 && (plain.omega * 1e4 - percent.omega).abs() < 1e-6);
         let warm = Garch::fit(&series, Some(&Garch { alpha: 0.05, beta: 0.9, ..percent })).unwrap();
-        assert!((warm.log_likelihood - percent.log_likelihood).abs() < 1e-6);
+        assert!((warm.log_likelihood - percent.log_likelihood).abs() < 1e-4, "{warm:?} {percent:?}");
     }
 
     #[test]

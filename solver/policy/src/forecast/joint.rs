@@ -28,8 +28,17 @@ pub(super) struct Joint {
 #[derive(Debug, Clone)]
 enum Estimate {
     /// Sums of products; correlations need no normalisation.
-    Ewma { lambda: f64, products: Vec<f64> },
-    LedoitWolf { window: usize, refit: usize, since: usize, rows: VecDeque<Vec<f64>>, covariance: Option<DMatrix<f64>> },
+    Ewma {
+        lambda: f64,
+        products: Vec<f64>,
+    },
+    LedoitWolf {
+        window: usize,
+        refit: usize,
+        since: usize,
+        rows: VecDeque<Vec<f64>>,
+        covariance: Option<DMatrix<f64>>,
+    },
 }
 
 impl Joint {
@@ -116,6 +125,10 @@ impl Joint {
             Estimate::LedoitWolf { covariance, .. } => covariance.as_ref()?.get((i, j)).copied(),
         };
         let scale = (get(a, a)? * get(b, b)?).sqrt();
-        if scale > 0.0 { Some((get(a, b)? / scale).clamp(-1.0, 1.0)) } else { Some(0.0).filter(|_| a < self.assets && b < self.assets) }
+        if scale > 0.0 {
+            Some((get(a, b)? / scale).clamp(-1.0, 1.0))
+        } else {
+            Some(0.0).filter(|_| a < self.assets && b < self.assets)
+        }
     }
 }

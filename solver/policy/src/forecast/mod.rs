@@ -138,6 +138,9 @@ impl ForecastConfig {
                 least("forecast.volatility.window", window, garch::FEWEST)?;
                 least("forecast.volatility.refit", refit, 1)?;
                 least("forecast.volatility.horizon", horizon, 1)?;
+                if horizon > 10_000 {
+                    return Err(("forecast.volatility.horizon", format!("{horizon} steps are further than any forecast")));
+                }
             }
             VolatilityConfig::Har { window, refit } => {
                 least("forecast.volatility.window", window, har::LONGEST + 10)?;

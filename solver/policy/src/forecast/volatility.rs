@@ -29,7 +29,7 @@ pub(super) struct Rolling {
 
 impl Rolling {
     fn new(window: usize, refit: usize) -> Self {
-        Self { values: VecDeque::with_capacity(window), window, refit, since_fit: usize::MAX - 1 }
+        Self { values: VecDeque::new(), window, refit, since_fit: usize::MAX - 1 }
     }
 
     /// Takes in a value; whether a fit is due.

@@ -23,7 +23,7 @@ pub struct YangZhang {
 impl YangZhang {
     /// Over this many steps, at least 2.
     pub fn new(window: usize) -> Self {
-        Self { window: window.max(2), steps: VecDeque::with_capacity(window.max(2)) }
+        Self { window: window.max(2), steps: VecDeque::new() }
     }
 
     /// Takes in the next step: its prices and the close before it.
@@ -72,7 +72,8 @@ mod tests {
         // By hand: sample variances of the logarithms, k = 0.34 / (1.34 + 4/2).
         let o: Vec<f64> = bars.iter().map(|b| (b.1 / b.0).ln()).collect();
         let c: Vec<f64> = bars.iter().map(|b| (b.4 / b.1).ln()).collect();
-        let rs: f64 = bars.iter().map(|b| (b.2 / b.4).ln() * (b.2 / b.1).ln() + (b.3 / b.4).ln() * (b.3 / b.1).ln()).sum::<f64>() / 3.0;
+        let rs: f64 =
+            bars.iter().map(|b| (b.2 / b.4).ln() * (b.2 / b.1).ln() + (b.3 / b.4).ln() * (b.3 / b.1).ln()).sum::<f64>() / 3.0;
         let var = |x: &[f64]| (x.iter().map(|v| v * v).sum::<f64>() - x.iter().sum::<f64>().powi(2) / 3.0) / 2.0;
         let k = 0.34 / 3.34;
         let closed = var(&o) + k * var(&c) + (1.0 - k) * rs;

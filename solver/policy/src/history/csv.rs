@@ -7,11 +7,7 @@
 //! Wrong cells are errors with their line. With [`Strictness::Repair`] they become gaps, rows out of order are sorted,
 //! and of rows with one time the last counts; every repair is reported.
 
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    str::FromStr,
-};
+use std::{collections::BTreeMap, path::PathBuf, str::FromStr};
 
 use super::{Candle, Findings, Gap, History, HistoryError};
 use crate::time::Time;
@@ -54,6 +50,9 @@ const CLOSE: usize = 3;
 /// Columns that are known and not wanted.
 const PASSED_OVER: [&str; 4] = ["volume", "trades", "count", "vwap"];
 
+/// Open, high, low and close of one asset in one row; none is a gap.
+type Cells = Option<[f64; 4]>;
+
 /// One asset's columns: where its open, high, low and close are.
 struct Columns {
     asset: String,
@@ -64,7 +63,7 @@ struct Columns {
 struct Table {
     assets: Vec<String>,
     has_candles: Vec<bool>,
-    rows: Vec<(Time, Vec<Option<[f64; 4]>>)>,
+    rows: Vec<(Time, Vec<Cells>)>,
 }
 
 /// Reads price files and joins them on their times: a time that one file lacks is a gap there.
@@ -94,12 +93,13 @@ fn read_one(file: &PriceFile, strictness: Strictness, findings: &mut Findings) -
     let (time_column, columns) = parse_header(file, &header, findings)?;
     let name = |column: usize| header.get(column).unwrap_or_default().to_owned();
 
-    let mut rows: Vec<(Time, u64, Vec<Option<[f64; 4]>>)> = Vec::new();
+    let mut rows: Vec<(Time, u64, Vec<Cells>)> = Vec::new();
     let mut sorted = true;
     for record in reader.records() {
         let record = record.map_err(read)?;
         let line = record.position().map_or(0, ::csv::Position::line);
-        let wrong = |column: usize, reason: String| HistoryError::Cell { path: file.path.clone(), line, column: name(column), reason };
+        let wrong =
+            |column: usize, reason: String| HistoryError::Cell { path: file.path.clone(), line, column: name(column), reason };
         let time: Time = match record.get(time_column).unwrap_or_default().parse() {
             Ok(time) => time,
             Err(e) if strictness == Strictness::Repair => {
@@ -108,15 +108,18 @@ fn read_one(file: &PriceFile, strictness: Strictness, findings: &mut Findings) -
             }
             Err(e) => return Err(wrong(time_column, format!("{e}"))),
         };
-        if let Some((last, last_line, _)) = rows.last() {
-            if time <= *last {
-                sorted = false;
-                if strictness == Strictness::Strict {
-                    let what = if time == *last { "the same as" } else { "before" };
-                    return Err(wrong(time_column, format!("{time} is {what} {last} of line {last_line}; times must rise")));
-                }
-                findings.repaired.push(format!("{}: line {line}: {time} is not after {last}", file.path.display()));
+        if let Some((last, last_line, _)) = rows.last()
+            && time <= *last
+        {
+            sorted = false;
+            if strictness == Strictness::Strict {
+                let what = if time == *last { "the same as" } else { "before" };
+                return Err(wrong(time_column, format!("{time} is {what} {last} of line {last_line}; times must rise")));
             }
+            findings.repaired.push({
+                let done = if time == *last { "comes twice, this line counts" } else { "is out of order, sorted to its place" };
+                format!("{}: line {line}: {time} {done}", file.path.display())
+            });
         }
         let mut row = Vec::with_capacity(columns.len());
         for asset in &columns {
@@ -163,7 +166,9 @@ fn parse_header(
                 Some(asset) => (asset.clone(), lower),
                 None => {
                     let path = file.path.display();
-                    return Err(wrong(format!("`{name}` does not say of which asset: name it on the command line, `ASSET={path}`")));
+                    return Err(wrong(format!(
+                        "`{name}` does not say of which asset: name it on the command line, `ASSET={path}`"
+                    )));
                 }
             },
             (None, false) => (name.to_owned(), "close".to_owned()),
@@ -173,17 +178,21 @@ fn parse_header(
             continue;
         }
         let Some(field) = FIELDS.iter().position(|f| *f == field) else {
-            return Err(wrong(format!("`{name}`: a column is ASSET, or ASSET: with {}, or {}", FIELDS.join(", "), PASSED_OVER.join(", "))));
+            return Err(wrong(format!(
+                "`{name}`: a column is ASSET, or ASSET: with {}, or {}",
+                FIELDS.join(", "),
+                PASSED_OVER.join(", ")
+            )));
         };
         let index = columns.iter().position(|c| c.asset == asset).unwrap_or_else(|| {
             columns.push(Columns { asset, at: [None; 4] });
             columns.len() - 1
         });
         let slot = columns.get_mut(index).and_then(|c| c.at.get_mut(field));
-        if let Some(slot) = slot {
-            if slot.replace(at).is_some() {
-                return Err(wrong(format!("`{name}` comes twice")));
-            }
+        if let Some(slot) = slot
+            && slot.replace(at).is_some()
+        {
+            return Err(wrong(format!("`{name}` comes twice")));
         }
     }
     match columns.iter().find(|c| c.at[CLOSE].is_none()) {
@@ -194,7 +203,7 @@ fn parse_header(
 }
 
 /// The four prices of one asset in a row; without candles all four are the close. `Ok(None)` is a gap.
-fn parse_cells(record: &::csv::StringRecord, columns: &Columns) -> Result<Option<[f64; 4]>, (usize, String)> {
+fn parse_cells(record: &::csv::StringRecord, columns: &Columns) -> Result<Cells, (usize, String)> {
     let mut prices = [None; 4];
     for (price, column) in prices.iter_mut().zip(columns.at) {
         let Some(column) = column else { continue };
@@ -214,7 +223,10 @@ fn parse_cells(record: &::csv::StringRecord, columns: &Columns) -> Result<Option
         [None, None, None, None] => Ok(None),
         [Some(open), Some(high), Some(low), Some(close)] => {
             if low > open.min(close) || high < open.max(close) {
-                return Err((close_column, format!("the candle contradicts itself: open {open}, high {high}, low {low}, close {close}")));
+                return Err((
+                    close_column,
+                    format!("the candle contradicts itself: open {open}, high {high}, low {low}, close {close}"),
+                ));
             }
             Ok(Some([open, high, low, close]))
         }
@@ -231,7 +243,7 @@ fn join(tables: Vec<(PathBuf, Table)>) -> (PathBuf, Table) {
     };
     for (_, next) in tables {
         let (left, right) = (all.assets.len(), next.assets.len());
-        let mut rows: BTreeMap<Time, Vec<Option<[f64; 4]>>> = BTreeMap::new();
+        let mut rows: BTreeMap<Time, Vec<Cells>> = BTreeMap::new();
         for (time, mut row) in all.rows {
             row.resize(left + right, None);
             rows.insert(time, row);
@@ -254,7 +266,8 @@ fn densify((path, table): (PathBuf, Table), mut findings: Findings) -> Result<Hi
     let first = |i: usize| table.rows.iter().position(|(_, row)| row.get(i).is_some_and(Option::is_some));
     let mut start = 0;
     for (i, asset) in table.assets.iter().enumerate() {
-        let begins = first(i).ok_or_else(|| HistoryError::Empty { path: path.clone(), reason: format!("`{asset}` has no price at all") })?;
+        let begins = first(i)
+            .ok_or_else(|| HistoryError::Empty { path: path.clone(), reason: format!("`{asset}` has no price at all") })?;
         if begins > start {
             (start, findings.begins_with) = (begins, Some(asset.clone()));
         }

@@ -32,7 +32,8 @@ pub struct Generator {
 /// GARCH(1,1) of the generated volatility, per step.
 const ALPHA: f64 = 0.08;
 const BETA: f64 = 0.90;
-const JUMP_PROBABILITY: f64 = 0.001;
+/// The normal's 99.9 % quantile: one step in a thousand jumps.
+const JUMP_QUANTILE: f64 = 3.090_232_306_167_813;
 const JUMP_SIGMAS: f64 = 10.0;
 
 /// The running state: a price and a variance per asset.
@@ -65,8 +66,7 @@ impl<'a> Path<'a> {
         for (i, (_, _, volatility, drift)) in self.generator.assets.iter().enumerate() {
             let shock = common * market + own * self.normal();
             // The tail probability of a normal decides on a jump, so that the stream is always of normals.
-            let jump = if self.normal() > 3.090_232_306_167_813 { JUMP_SIGMAS * self.normal() } else { 0.0 };
-            debug_assert!(JUMP_PROBABILITY == 0.001, "3.0902 is the normal's 99.9 % quantile");
+            let jump = if self.normal() > JUMP_QUANTILE { JUMP_SIGMAS * self.normal() } else { 0.0 };
             let (Some(variance), Some(log_price)) = (self.variance.get_mut(i), self.log_price.get_mut(i)) else { continue };
             *log_price += drift * years + volatility * years.sqrt() * variance.sqrt() * (shock + jump);
             *variance = (1.0 - ALPHA - BETA) + (ALPHA * shock * shock + BETA) * *variance;

@@ -27,9 +27,9 @@ pub fn read_macro(history: &mut History, path: &Path, lag: Span) -> Result<(), H
     for record in reader.records() {
         let record = record.map_err(read)?;
         let line = record.position().map_or(0, ::csv::Position::line);
-        let wrong = |column: usize, reason: String| HistoryError::Cell { path: path.to_owned(), line, column: name(column), reason };
-        let time: Time =
-            record.get(time_column).unwrap_or_default().parse().map_err(|e| wrong(time_column, format!("{e}")))?;
+        let wrong =
+            |column: usize, reason: String| HistoryError::Cell { path: path.to_owned(), line, column: name(column), reason };
+        let time: Time = record.get(time_column).unwrap_or_default().parse().map_err(|e| wrong(time_column, format!("{e}")))?;
         let mut row = rows.last().map_or_else(|| vec![f64::NAN; columns.len()], |(_, last)| last.clone());
         if let Some((last, _)) = rows.last().filter(|(last, _)| time <= *last) {
             return Err(wrong(time_column, format!("{time} is not after {last}; times must rise")));

@@ -184,13 +184,21 @@ pub struct Guard {
 impl Guard {
     /// For these assets; the numeraire needs no feed.
     pub fn new(config: GuardConfig, assets: &[&str], numeraire: Option<usize>) -> Self {
-        let feed = |(i, name): (usize, &&str)| (Some(i) != numeraire).then(|| config.feeds.get(*name).cloned().unwrap_or_default());
+        let feed =
+            |(i, name): (usize, &&str)| (Some(i) != numeraire).then(|| config.feeds.get(*name).cloned().unwrap_or_default());
         Self { assets: assets.iter().enumerate().map(feed).collect(), last: vec![None; assets.len()], config }
     }
 
     /// Its configuration.
     pub fn config(&self) -> &GuardConfig {
         &self.config
+    }
+
+    /// Tells the guard of an earlier price, for it to measure the next answer's jump from.
+    pub fn recall(&mut self, asset: usize, at: Time, price: f64) {
+        if let Some(last) = self.last.get_mut(asset).filter(|_| price > 0.0 && price.is_finite()) {
+            *last = Some((at, price));
+        }
     }
 
     /// Judges the readings of `now` and moves `state`.
@@ -265,7 +273,13 @@ impl Guard {
         } else {
             let since = *state.calm_since.get_or_insert(now);
             if since.plus(self.config.calm_for) <= now {
-                let lower = if state.level == Level::Halt { Level::Shrink } else if state.level == Level::Shrink { Level::Widen } else { Level::Calm };
+                let lower = if state.level == Level::Halt {
+                    Level::Shrink
+                } else if state.level == Level::Shrink {
+                    Level::Widen
+                } else {
+                    Level::Calm
+                };
                 *state = StressState { level: lower.max(raised), calm_since: Some(now) };
             }
         }
@@ -291,7 +305,8 @@ mod tests {
     use super::{super::Reading, *};
 
     fn guard() -> Guard {
-        let mut config = GuardConfig { heartbeat: Span::from_seconds(3_600), grace: Span::from_seconds(600), ..GuardConfig::default() };
+        let mut config =
+            GuardConfig { heartbeat: Span::from_seconds(3_600), grace: Span::from_seconds(600), ..GuardConfig::default() };
         config.feeds.insert("A".into(), FeedLimits { min: Some(1.0), max: Some(1e6), ..FeedLimits::default() });
         Guard::new(config, &["A", "USD"], Some(1))
     }

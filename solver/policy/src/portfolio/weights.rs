@@ -95,7 +95,12 @@ impl Weights {
         let values = shares
             .iter()
             .enumerate()
-            .map(|(i, &share)| super::decimal(share.max(0.0)).filter(|_| share.is_finite()).map(|share| share.round(12)).ok_or(WeightsError::NotFinite(i)))
+            .map(|(i, &share)| {
+                super::decimal(share.max(0.0))
+                    .filter(|_| share.is_finite())
+                    .map(|share| share.round(12))
+                    .ok_or(WeightsError::NotFinite(i))
+            })
             .collect::<Result<Vec<_>, _>>()?;
         Self::of_values(&values)
     }

@@ -77,11 +77,14 @@ fn x(point: &Point) -> f64 {
     point.time.unix() as f64
 }
 
+/// A name, its colour, and its points.
+type Line = (String, RGBColor, Vec<(f64, f64)>);
+
 /// One chart of lines over time with its legend; `more` draws on top.
 struct Panel<'a> {
     title: &'a str,
     unit: &'a str,
-    lines: Vec<(String, RGBColor, Vec<(f64, f64)>)>,
+    lines: Vec<Line>,
     format: &'a dyn Fn(&f64) -> String,
 }
 
@@ -147,7 +150,13 @@ pub fn backtest(path: &Path, outcomes: &[Outcome], detail: usize, numeraire: &st
         };
         let lines = outcomes.iter().enumerate().map(|(i, o)| (o.policy.clone(), colour(i), relative(o))).collect();
         let title = format!("Value against “{}”", first.policy);
-        Panel { title: &title, unit: "difference (%)", lines, format: &|v| if v.abs() < 0.05 { "0".to_owned() } else { format!("{v:+.1}") } }.draw(&differences, span)?;
+        Panel {
+            title: &title,
+            unit: "difference (%)",
+            lines,
+            format: &|v| if v.abs() < 0.05 { "0".to_owned() } else { format!("{v:+.1}") },
+        }
+        .draw(&differences, span)?;
     }
     weights_panel(&weights, focus, span)?;
     root.present().map_err(failed)
@@ -265,8 +274,11 @@ pub fn frontier(path: &Path, tuned: &Tuned, years: Span) -> Result<(), PlotError
     chart.draw_series(edge.iter().map(|p| Circle::new(*p, 4, colour(1).filled()))).map_err(failed)?;
     let chosen: Vec<(f64, f64)> = tuned.walk.iter().filter_map(|step| point(step.chosen)).collect();
     chart.draw_series(chosen.iter().map(|p| Circle::new(*p, 9, colour(4).stroke_width(2)))).map_err(failed)?;
-    let names =
-        [("candidate".to_owned(), colour(0)), ("frontier".to_owned(), colour(1)), ("chosen on the walk (ring)".to_owned(), colour(4))];
+    let names = [
+        ("candidate".to_owned(), colour(0)),
+        ("frontier".to_owned(), colour(1)),
+        ("chosen on the walk (ring)".to_owned(), colour(4)),
+    ];
     legend(&right, &names)?;
     root.present().map_err(failed)
 }

@@ -14,13 +14,13 @@ use crate::{
 
 fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_BORDERS_ONLY).set_header(header.iter().map(|h| Cell::new(h)));
+    table.load_style(presets::UTF8_BORDERS_ONLY).set_header(header.iter().map(Cell::new));
     table
 }
 
 /// Texts left, numbers right.
 fn row(texts: &[&str], numbers: Vec<String>) -> Row {
-    let left = texts.iter().map(|t| Cell::new(t));
+    let left = texts.iter().map(Cell::new);
     let right = numbers.into_iter().map(|n| Cell::new(n).set_alignment(CellAlignment::Right));
     left.chain(right).collect::<Vec<_>>().into()
 }
@@ -49,7 +49,17 @@ pub(super) fn thousands(x: f64) -> String {
 /// Outcomes of a backtest, one row a policy.
 pub fn backtest(outcomes: &[Outcome]) -> String {
     let mut out = table(&[
-        "policy", "final value", "return", "trades", "turnover/y", "cost", "cost bp/y", "track. error", "drawdown", "under water", "longest",
+        "policy",
+        "final value",
+        "return",
+        "trades",
+        "turnover/y",
+        "cost",
+        "cost bp/y",
+        "track. error",
+        "drawdown",
+        "under water",
+        "longest",
     ]);
     for o in outcomes {
         let m = &o.metrics;
@@ -86,9 +96,16 @@ pub fn backtest(outcomes: &[Outcome]) -> String {
 
 /// A decision with its reasons.
 pub fn decision(explained: &Explanation, numeraire: &str) -> String {
-    let mut text = format!("{}\n{} at {}, worth {} {numeraire}\n\n", explained.summary, explained.policy, explained.at, money(&explained.value));
+    let mut text = format!(
+        "{}\n{} at {}, worth {} {numeraire}\n\n",
+        explained.summary,
+        explained.policy,
+        explained.at,
+        money(&explained.value)
+    );
     let mut positions = table(&["asset", "price", "value", "weight", "target", "band", "landing", "order", "after"]);
-    let range = |(low, high): (f64, f64)| if low == high { percent(low) } else { format!("{:.2}–{:.2}%", low * 100.0, high * 100.0) };
+    let range =
+        |(low, high): (f64, f64)| if low == high { percent(low) } else { format!("{:.2}–{:.2}%", low * 100.0, high * 100.0) };
     let share = |w: &BigDecimal| format!("{}%", (w * BigDecimal::from(100)).round(2).to_plain_string());
     for p in &explained.positions {
         positions.add_row(row(
@@ -100,10 +117,13 @@ pub fn decision(explained: &Explanation, numeraire: &str) -> String {
                 percent(p.target),
                 p.band.map_or_else(|| "–".to_owned(), range),
                 range(p.landing),
-                p.order.as_ref().map_or_else(|| "–".to_owned(), |o| {
-                    let side = if o.value > BigDecimal::from(0) { "buy" } else { "sell" };
-                    format!("{side} {}", o.amount.abs().normalized().to_plain_string())
-                }),
+                p.order.as_ref().map_or_else(
+                    || "–".to_owned(),
+                    |o| {
+                        let side = if o.value > 0 { "buy" } else { "sell" };
+                        format!("{side} {}", o.amount.abs().normalized().to_plain_string())
+                    },
+                ),
                 p.after.as_ref().map_or_else(|| "–".to_owned(), share),
             ],
         ));
@@ -140,7 +160,12 @@ pub fn frontier(tuned: &Tuned) -> String {
     for t in trials {
         let parameters: Vec<String> = t.parameters.iter().map(ToString::to_string).collect();
         let mut numbers = parameters;
-        numbers.extend([t.metrics.trades.to_string(), bp(t.metrics.cost_rate), percent(t.metrics.tracking_error), bp(t.objective)]);
+        numbers.extend([
+            t.metrics.trades.to_string(),
+            bp(t.metrics.cost_rate),
+            percent(t.metrics.tracking_error),
+            bp(t.objective),
+        ]);
         numbers.push(if t.objective <= least { "least".to_owned() } else { String::new() });
         out.add_row(row(&[], numbers));
     }

@@ -303,7 +303,13 @@ impl Targets {
                     return Err(invalid("target.budgets", reason));
                 }
                 let sum: f64 = budgets.values().sum();
-                (Kind::RiskParity { budgets: lay("target.budgets", &mut budgets.iter().map(|(k, v)| (k, v / sum)))?, every: *every }, equal)
+                (
+                    Kind::RiskParity {
+                        budgets: lay("target.budgets", &mut budgets.iter().map(|(k, v)| (k, v / sum)))?,
+                        every: *every,
+                    },
+                    equal,
+                )
             }
         };
         let basis = if matches!(kind, Kind::Fixed) { Basis::Fixed } else { Basis::NoForecast };

@@ -98,8 +98,7 @@ pub(super) fn nearest(covariance: Option<&Covariance>, wanted: &[f64], feasible:
     if let Some(covariance) = covariance {
         covariance.times(wanted, &mut pull);
     }
-    let q: Vec<f64> =
-        wanted.iter().enumerate().map(|(i, w)| -(ridge * w + pull.get(i).copied().unwrap_or(0.0))).collect();
+    let q: Vec<f64> = wanted.iter().enumerate().map(|(i, w)| -(ridge * w + pull.get(i).copied().unwrap_or(0.0))).collect();
     minimise(quadratic(covariance, n, 1.0, ridge, 0), &q, feasible)
 }
 

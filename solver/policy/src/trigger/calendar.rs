@@ -100,7 +100,8 @@ mod tests {
 
     #[test]
     fn windows_open_and_close() {
-        let weekdays: Window = toml::from_str("days = ['mon', 'tue', 'wed', 'thu', 'fri']\nfrom = '08:00'\nto = '18:30'").unwrap();
+        let weekdays: Window =
+            toml::from_str("days = ['mon', 'tue', 'wed', 'thu', 'fri']\nfrom = '08:00'\nto = '18:30'").unwrap();
         assert!(weekdays.contains(at("2021-05-14T08:00:00Z")) && weekdays.contains(at("2021-05-14T18:29:59Z")));
         assert!(!weekdays.contains(at("2021-05-14T18:30:00Z")) && !weekdays.contains(at("2021-05-15T12:00:00Z")));
         assert_eq!(next_open(&[weekdays], at("2021-05-15T12:00:30Z")), Some(at("2021-05-17T08:00:00Z")));

@@ -52,19 +52,24 @@ pub(crate) fn optimal(inputs: &CorridorInputs, warm: &mut f64) -> Option<Corrido
         return Some(Corridor { landing: 0.0, trigger: 0.0, cost: 0.0, trades: f64::INFINITY });
     }
     let (k, g) = (6.0 * s2 * proportional / penalty, 6.0 * s2 * fixed / penalty);
-    let mut y = if *warm > 0.0 { *warm } else { g.powf(0.75) };
-    if g == 0.0 {
-        y = 0.0;
+    // Newton on the convex y³ − G²(y+K)^⅓, whose digits double; where it is not yet rising, a turn of the contraction instead.
+    let mut y = if g == 0.0 {
+        0.0
+    } else if *warm > 0.0 {
+        *warm
     } else {
-        for turn in 0..40 {
-            let root = (y + k).cbrt();
-            // Twice the contraction, from wherever we stand; then Newton on the convex y³ − G²(y+K)^⅓, which doubles the digits.
-            let next = if turn < 2 { (g * g * root).cbrt() } else { y - (y * y * y - g * g * root) / (3.0 * y * y - g * g / (3.0 * root * root)) };
-            let done = (next - y).abs() <= 1e-12 * next;
-            y = next;
-            if done {
-                break;
-            }
+        (g * g * (g.powf(0.75) + k).cbrt()).cbrt()
+    };
+    for _ in 0..if g > 0.0 { 60 } else { 0 } {
+        let root = (y + k).cbrt();
+        let slope = 3.0 * y * y - g * g / (3.0 * root * root);
+        let newton = y - (y * y * y - g * g * root) / slope;
+        let rising = slope > y * y && newton > 0.1 * y;
+        let next = if rising { newton } else { (g * g * root).cbrt() };
+        let done = rising && (next - y).abs() <= 1e-7 * next;
+        y = next;
+        if done {
+            break;
         }
     }
     *warm = y;

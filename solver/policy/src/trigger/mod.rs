@@ -8,5 +8,5 @@ mod rule;
 pub use calendar::{Day, Window, next_due, next_open};
 pub use corridor::{Corridor, CorridorInputs, cost_optimal};
 pub use hitting::{drift_at, hit_probability, one_sided};
-pub use rule::{Finding, Reading, Rule, View};
 pub(crate) use rule::Evaluator;
+pub use rule::{Finding, Reading, Rule, View};

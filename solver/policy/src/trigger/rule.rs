@@ -194,7 +194,8 @@ impl Evaluator {
         let finding = match rule {
             Rule::DriftAbsolute { band } => {
                 let band = band * view.widen;
-                self.worst(view, |_| band).map(|(i, drift, band)| (i, Reading::DriftAbsolute { drift, band }, drift.abs() >= band))
+                self.worst(view, |_| band)
+                    .map(|(i, drift, band)| (i, Reading::DriftAbsolute { drift, band }, drift.abs() >= band))
             }
             Rule::DriftRelative { band } => {
                 let band = |i: usize| band * view.widen * view.target.get(i).copied().unwrap_or(0.0);
@@ -344,7 +345,10 @@ mod tests {
     #[test]
     fn the_corridor_of_two_assets_is_the_table() {
         let sigma = Covariance::uniform(&[0.8, 0.0], 0.0);
-        let found = run(&[Rule::CostOptimal { risk_aversion: 4.0, penalty_volatility: None }], &view(&[0.078, -0.078], &[0.5, 0.5], Some(&sigma)));
+        let found = run(
+            &[Rule::CostOptimal { risk_aversion: 4.0, penalty_volatility: None }],
+            &view(&[0.078, -0.078], &[0.5, 0.5], Some(&sigma)),
+        );
         let Reading::CostOptimal { trigger, landing, .. } = found[0].reading else { panic!("{found:?}") };
         assert!((trigger - 0.07702).abs() < 1e-5 && (landing - 0.01901).abs() < 1e-5 && found[0].fired);
     }
@@ -355,7 +359,9 @@ mod tests {
         let trigger = |sigma: f64, penalty_volatility: Option<f64>| {
             let covariance = Covariance::uniform(&[sigma, 0.0], 0.0);
             let rule = Rule::CostOptimal { risk_aversion: 4.0, penalty_volatility };
-            let Reading::CostOptimal { trigger, .. } = run(&[rule], &view(&[0.0, 0.0], &[0.5, 0.5], Some(&covariance)))[0].reading else {
+            let Reading::CostOptimal { trigger, .. } =
+                run(&[rule], &view(&[0.0, 0.0], &[0.5, 0.5], Some(&covariance)))[0].reading
+            else {
                 panic!()
             };
             trigger

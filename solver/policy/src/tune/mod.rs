@@ -87,7 +87,8 @@ pub fn run(
             let named = |e: String| format!("{}: {e}", space.describe(&parameters));
             let table = space.apply(&parameters).map_err(|e| named(e.to_string()))?;
             let policy = prepare(table).map_err(named)?;
-            let outcome = backtest::run(&policy, job.history, job.numeraire, &settings, &|_| ()).map_err(|e| named(e.to_string()))?;
+            let outcome =
+                backtest::run(&policy, job.history, job.numeraire, &settings, &|_| ()).map_err(|e| named(e.to_string()))?;
             progress();
             let folds = if outcome.parts.is_empty() { vec![outcome.metrics.clone()] } else { outcome.parts };
             let objective = outcome.metrics.objective(job.risk_aversion);

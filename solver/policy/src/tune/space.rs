@@ -120,7 +120,8 @@ impl Space {
     /// # Errors
     /// If a file cannot be read or parsed, or a parameter names no key of the policy or no values.
     pub fn read(policy: &Path, space: &Path) -> Result<Self, SpaceError> {
-        let text = |path: &Path| std::fs::read_to_string(path).map_err(|source| SpaceError::Read { path: path.to_owned(), source });
+        let text =
+            |path: &Path| std::fs::read_to_string(path).map_err(|source| SpaceError::Read { path: path.to_owned(), source });
         let wrong = |path: &Path, e| SpaceError::Parse { path: path.to_owned(), source: Box::new(e) };
         let base: toml::Table = toml::from_str(&text(policy)?).map_err(|e| wrong(policy, e))?;
         let file: File = toml::from_str(&text(space)?).map_err(|e| wrong(space, e))?;
@@ -134,8 +135,8 @@ impl Space {
                     if p.log && from <= 0.0 {
                         return invalid("a logarithmic range starts above zero");
                     }
-                    if p.steps < 2 {
-                        return invalid("a range takes two steps at least");
+                    if !(2..=1_000_000).contains(&p.steps) {
+                        return invalid("a range takes from two to a million steps");
                     }
                 }
                 _ => return invalid("give either `values`, or `from` below `to`"),
@@ -169,7 +170,8 @@ impl Space {
             return Err(SpaceError::TooMany(count));
         }
         let extend = |all: Vec<Candidate>, grid: &Vec<Value>| {
-            let with = |head: &Candidate| grid.iter().map(|v| head.iter().cloned().chain([v.clone()]).collect()).collect::<Vec<_>>();
+            let with =
+                |head: &Candidate| grid.iter().map(|v| head.iter().cloned().chain([v.clone()]).collect()).collect::<Vec<_>>();
             all.iter().flat_map(with).collect()
         };
         Ok(grids.iter().fold(vec![Vec::new()], extend))
@@ -219,7 +221,9 @@ impl Parameter {
 
     fn grid(&self) -> Vec<Value> {
         match (self.from, self.to) {
-            (Some(from), Some(to)) => (0..self.steps).map(|k| self.at(from, to, k as f64 / (self.steps - 1).max(1) as f64)).collect(),
+            (Some(from), Some(to)) => {
+                (0..self.steps).map(|k| self.at(from, to, k as f64 / (self.steps - 1).max(1) as f64)).collect()
+            }
             _ => self.values.clone(),
         }
     }

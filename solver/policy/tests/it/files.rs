@@ -22,10 +22,48 @@ fn every_policy_parses_and_has_a_name_of_its_own() {
 fn everything_toml_has_every_key() {
     let text = std::fs::read_to_string(example("policies/everything.toml")).unwrap();
     for key in [
-        "name", "landing", "turnover", "min_weight", "max_weight", "assets", "max", "cooldown", "min_notional", "windows", "band", "limit", "p",
-        "horizon", "risk_aversion", "penalty_volatility", "every", "offset", "proportional", "gas", "gas_per_leg", "impact", "step",
-        "jump_sigmas", "volatility", "correlation", "slices", "spacing", "temporary", "permanent", "heartbeat", "grace",
-        "max_deviation", "twap_window", "sequencer_grace", "widen", "shrink", "shrink_at", "halt_at", "release", "calm_for", "min",
+        "name",
+        "landing",
+        "turnover",
+        "min_weight",
+        "max_weight",
+        "assets",
+        "max",
+        "cooldown",
+        "min_notional",
+        "windows",
+        "band",
+        "limit",
+        "p",
+        "horizon",
+        "risk_aversion",
+        "penalty_volatility",
+        "every",
+        "offset",
+        "proportional",
+        "gas",
+        "gas_per_leg",
+        "impact",
+        "step",
+        "jump_sigmas",
+        "volatility",
+        "correlation",
+        "slices",
+        "spacing",
+        "temporary",
+        "permanent",
+        "heartbeat",
+        "grace",
+        "max_deviation",
+        "twap_window",
+        "sequencer_grace",
+        "widen",
+        "shrink",
+        "shrink_at",
+        "halt_at",
+        "release",
+        "calm_for",
+        "min",
     ] {
         assert!(text.contains(&format!("{key} = ")), "{key}");
     }
@@ -41,7 +79,10 @@ fn portfolio_space_and_readings_parse() {
 
 #[test]
 fn prices_are_what_the_generator_makes() {
-    assert!(std::fs::read_to_string(example("prices.csv")).unwrap() == Generator::example().csv(), "run the generate_prices example");
+    assert!(
+        std::fs::read_to_string(example("prices.csv")).unwrap() == Generator::example().csv(),
+        "run the generate_prices example"
+    );
     let history = read(&[PriceFile { asset: None, path: example("prices.csv") }], Strictness::Strict).unwrap();
     assert_eq!((history.len(), history.assets()), (730, ["AURUM", "BOREAL", "CORAL"].map(String::from).as_slice()));
 }

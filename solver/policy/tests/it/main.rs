@@ -1,5 +1,7 @@
 //! What only the whole crate can show: the commands, the shipped files, and that no policy sees the future.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
 mod commands;
 mod files;
 mod future;
@@ -14,8 +16,7 @@ fn example(name: &str) -> PathBuf {
 
 /// The policies that ship, in the order of the README's table.
 fn policies() -> Vec<PathBuf> {
-    let mut all: Vec<PathBuf> =
-        std::fs::read_dir(example("policies")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut all: Vec<PathBuf> = std::fs::read_dir(example("policies")).unwrap().map(|entry| entry.unwrap().path()).collect();
     all.sort();
     assert!(all.len() >= 11, "{all:?}");
     all
