@@ -39,8 +39,6 @@ impl Workspace {
 /// How a minimisation ended.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Minimum {
-    /// Σ |z_t|·ν_t over the tokens free to move, as a part of the problem's scale.
-    pub residual: f64,
     pub evaluations: u32,
     pub converged: bool,
 }
@@ -74,6 +72,7 @@ pub(crate) fn minimise(view: &View, nu: &mut [f64], smoothing: &Smoothing, stop:
     let (mut milestone, mut since) = (work.current.value, 0);
     for _ in 0..stop.iterations {
         work.touch(view, nu);
+        // Σ |z_t|·ν_t over the tokens free to move.
         residual = work.touched.iter().map(|&t| work.current.surplus[t as usize].abs() * nu[t as usize]).sum::<f64>() / scale;
         if residual < stop.tolerance {
             break;
@@ -106,8 +105,11 @@ pub(crate) fn minimise(view: &View, nu: &mut [f64], smoothing: &Smoothing, stop:
             evaluations += 1;
             let fall = work.current.value - work.trial.value;
             if fall > 1e-15 * work.current.value.abs() {
-                let slope: f64 =
-                    work.touched.iter().map(|&t| work.current.surplus[t as usize] * (work.trial_nu[t as usize] - nu[t as usize])).sum();
+                let slope: f64 = work
+                    .touched
+                    .iter()
+                    .map(|&t| work.current.surplus[t as usize] * (work.trial_nu[t as usize] - nu[t as usize]))
+                    .sum();
                 let ratio = fall / (-0.5 * slope).max(1e-300);
                 nu.copy_from_slice(&work.trial_nu);
                 std::mem::swap(&mut work.current, &mut work.trial);
@@ -133,7 +135,7 @@ pub(crate) fn minimise(view: &View, nu: &mut [f64], smoothing: &Smoothing, stop:
             }
         }
     }
-    Minimum { residual, evaluations, converged: settled || residual < stop.tolerance.max(1e-7) }
+    Minimum { evaluations, converged: settled || residual < stop.tolerance.max(1e-7) }
 }
 
 impl Workspace {

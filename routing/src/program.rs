@@ -174,7 +174,8 @@ impl<'v, 'm> Builder<'v, 'm> {
         }
         let first = self.columns.len();
         for trade in trades {
-            let entries: ArrayVec<(Token, f64), 8> = block.tokens.iter().copied().zip(trade.iter().copied()).filter(|e| e.1 != 0.0).collect();
+            let entries: ArrayVec<(Token, f64), 8> =
+                block.tokens.iter().copied().zip(trade.iter().copied()).filter(|e| e.1 != 0.0).collect();
             self.column(Column::Trade { block: index, trade }, 1.0, &entries);
         }
         let mut share = Expression::default();

@@ -120,7 +120,6 @@ struct Choice {
     prices: Vec<(Token, f64)>,
     /// Profit less gas of each market kept.
     margins: Vec<f64>,
-    converged: bool,
 }
 
 struct Search<'a> {
@@ -203,7 +202,7 @@ impl<'a> Search<'a> {
             let minimum = minimise(view, &mut nu, &smoothing, stop, &mut self.work);
             self.adopt(view.tokens.iter().copied().zip(nu.iter().copied()));
             self.gas_value = self.problem.gas.price * self.prices[gas_token];
-                if !self.budget.spend(u64::from(minimum.evaluations) * view.size()) {
+            if !self.budget.spend(u64::from(minimum.evaluations) * view.size()) {
                 break;
             }
         }
@@ -214,7 +213,8 @@ impl<'a> Search<'a> {
             kept.push(Kept { market: pair.market, coins: (1 << pair.coins[0]) | (1 << pair.coins[1]) });
         }
         for active in &last.blocks {
-            let moved = active.response.trade.iter().enumerate().filter(|(_, z)| **z != 0.0).fold(0, |mask, (k, _)| mask | (1 << k));
+            let moved =
+                active.response.trade.iter().enumerate().filter(|(_, z)| **z != 0.0).fold(0, |mask, (k, _)| mask | (1 << k));
             kept.push(Kept { market: view.blocks[active.index as usize].market, coins: moved });
         }
         kept.sort_unstable();
@@ -266,7 +266,8 @@ impl<'a> Search<'a> {
         if kept.is_empty() || self.seen.contains(&kept) || self.budget.is_spent() {
             return None;
         }
-        let view = View::part(&self.snapshot.markets, self.problem, &kept, gas(&self.snapshot.markets, &kept), &mut self.renumber);
+        let view =
+            View::part(&self.snapshot.markets, self.problem, &kept, gas(&self.snapshot.markets, &kept), &mut self.renumber);
         let smoothing = Smoothing { gas: None, gas_value: self.gas_value, linear: FINE };
         let mut nu: Vec<f64> = match &self.best {
             // Tokens that the best choice priced are closer there.
@@ -296,7 +297,7 @@ impl<'a> Search<'a> {
             program::solve(&view, &nu, COARSE, None).map_or(f64::NEG_INFINITY, |flows| flows.gross)
         };
         let prices = view.tokens.iter().copied().zip(nu).collect();
-        Some(Choice { kept, bound, value, prices, margins, converged: minimum.converged })
+        Some(Choice { kept, bound, value, prices, margins })
     }
 
     /// Weighs a choice and keeps it if it is the best.
@@ -513,7 +514,8 @@ impl<'a> Search<'a> {
                 // The best amount is not known yet.
                 for part in PARTS {
                     let usable = |market: MarketId| !self.barred.contains(&market);
-                    let path = best_path(markets, &self.snapshot.hops, (from, to), part * amount, PATH_HOPS, self.gas_value, usable);
+                    let path =
+                        best_path(markets, &self.snapshot.hops, (from, to), part * amount, PATH_HOPS, self.gas_value, usable);
                     found.extend(path.map(|path| kept_of(&path)));
                 }
             }
@@ -522,7 +524,8 @@ impl<'a> Search<'a> {
             for k in 0..PATHS {
                 let part = if k == 0 { amount } else { amount / PATHS as f64 };
                 let usable = |market: MarketId| !used.contains(&market);
-                let Some(path) = best_path(markets, &self.snapshot.hops, (from, to), part, PATH_HOPS, self.gas_value, usable) else {
+                let Some(path) = best_path(markets, &self.snapshot.hops, (from, to), part, PATH_HOPS, self.gas_value, usable)
+                else {
                     break;
                 };
                 let kept = kept_of(&path);
@@ -561,7 +564,13 @@ impl<'a> Search<'a> {
     /// Step 3: flows and certificate.
     fn finish(mut self) -> Outcome {
         let Some(best) = self.best.take() else { return self.idle() };
-        let view = View::part(&self.snapshot.markets, self.problem, &best.kept, gas(&self.snapshot.markets, &best.kept), &mut self.renumber);
+        let view = View::part(
+            &self.snapshot.markets,
+            self.problem,
+            &best.kept,
+            gas(&self.snapshot.markets, &best.kept),
+            &mut self.renumber,
+        );
         let mut nu: Vec<f64> = best.prices.iter().map(|p| p.1).collect();
         let (mut flows, mut bound): (Option<Flows>, f64) = (None, best.bound);
         let enough = CLOSED * view.scale();
@@ -573,7 +582,13 @@ impl<'a> Search<'a> {
             if linear != FINE {
                 // The corners of limits, sharper; or, where that did not do, rounder and sharper again.
                 let smoothing = Smoothing { gas: None, gas_value: self.gas_value, linear };
-                let minimum = minimise(&view, &mut nu, &smoothing, Stop { tolerance: 1e-10, iterations: 60, progress: 0.0 }, &mut self.work);
+                let minimum = minimise(
+                    &view,
+                    &mut nu,
+                    &smoothing,
+                    Stop { tolerance: 1e-10, iterations: 60, progress: 0.0 },
+                    &mut self.work,
+                );
                 self.budget.spend(u64::from(minimum.evaluations) * view.size());
                 bound = bound.min(view.bound(&nu, 0.0));
             }

@@ -45,8 +45,6 @@ pub(crate) struct ActivePair {
     pub bend: f64,
     /// The pair's index in the view; limits follow the pairs.
     pub index: u32,
-    /// Whether the pair trades from its coin 0 to its coin 1.
-    pub forward: bool,
 }
 
 /// A larger market that trades.
@@ -134,7 +132,11 @@ impl<'m> View<'m> {
                 let gamma = (curve.rate(0, 1) * curve.rate(1, 0)).sqrt();
                 blocks.push(Block {
                     // Coins that may not trade still need a number: any will do, none is touched.
-                    tokens: coins.iter().enumerate().map(|(k, &t)| if keep.coins & (1 << k) != 0 { scratch.add(t) } else { 0 }).collect(),
+                    tokens: coins
+                        .iter()
+                        .enumerate()
+                        .map(|(k, &t)| if keep.coins & (1 << k) != 0 { scratch.add(t) } else { 0 })
+                        .collect(),
                     market: keep.market,
                     allowed: keep.coins,
                     levels: (0..coins.len()).map(|k| if k == 0 { 1.0 } else { curve.rate(k, 0) / gamma }).collect(),
@@ -253,7 +255,7 @@ impl<'m> View<'m> {
             let (value, share, bend) = self.count(po * r.output - pi * r.input, pair.market, smoothing);
             if share > 0.0 {
                 let h = share * r.slope / po;
-                out.push(ActivePair { input, output, x: r.input, y: r.output, m, h, share, bend, index: index as u32, forward }, value);
+                out.push(ActivePair { input, output, x: r.input, y: r.output, m, h, share, bend, index: index as u32 }, value);
             }
         }
         for (index, limit) in self.limits.iter().enumerate() {
@@ -266,7 +268,7 @@ impl<'m> View<'m> {
             let (share, slope) = if full < 1.0 { (full, limit.cap / (smoothing.linear * limit.rate)) } else { (1.0, 0.0) };
             let (x, y) = (share * limit.cap, limit.rate * share * limit.cap * (1.0 - 0.5 * smoothing.linear * share));
             let (input, output, index) = (limit.take, limit.give, (self.pairs.len() + index) as u32);
-            let active = ActivePair { input, output, x, y, m, h: slope / po, share: 1.0, bend: 0.0, index, forward: true };
+            let active = ActivePair { input, output, x, y, m, h: slope / po, share: 1.0, bend: 0.0, index };
             out.push(active, po * y - pi * x);
         }
         for (index, block) in self.blocks.iter().enumerate() {

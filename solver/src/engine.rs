@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use ballast_routing::{Budget, MarketId, Outcome, Problem, Status, solve};
+use ballast_routing::{Budget, MarketId, Outcome, Problem, Status, Token, solve};
+use ballast_wire::Side;
 use rayon::prelude::*;
 
 use crate::auction::{Auction, Drops, Subject};
 use crate::batch::compile::{Compiled, compile};
-use crate::batch::cycles::arbitrage;
+use crate::batch::cycles::{Arbitrage, arbitrage};
 use crate::batch::plan::{Plan, PlanError, Swap, plan, steps};
 use crate::batch::{Bid, Liquidity};
 use crate::config::Config;
@@ -81,7 +82,7 @@ impl Report {
     /// Verified solutions, the best first, numbered anew.
     pub fn solutions(&self) -> Vec<ballast_wire::Solution> {
         let mut filled: Vec<&Filled> = self.filled().map(|(_, f)| f).collect();
-        filled.sort_by(|a, b| b.verified.score().cmp(&a.verified.score()));
+        filled.sort_by_key(|f| std::cmp::Reverse(f.verified.score()));
         filled
             .into_iter()
             .zip(0..)
@@ -189,7 +190,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// Pools whose part in cycles is beyond what is allowed.
-    fn suspects(&self, harvest: &crate::batch::cycles::Arbitrage) -> Vec<usize> {
+    fn suspects(&self, harvest: &Arbitrage) -> Vec<usize> {
         let each = self.config.max_arbitrage_per_pool * 1e3;
         let all = self.config.max_arbitrage_per_auction * 1e3;
         let mut pools: Vec<(usize, f64)> = harvest.by_pool.iter().map(|(p, v)| (*p, *v)).collect();
@@ -234,14 +235,15 @@ impl<'a> Attempt<'a> {
     /// The plan's worth in the terms of the problem.
     fn realised(&self, plan: &Plan) -> f64 {
         let order = &self.auction.orders[self.index];
-        let value = |token, amount: alloy_primitives::U256| self.liquidity.units.get(token).unwrap_or(0.0) * f64::from(amount);
-        let (paid, got) = (value(order.sell, plan.sold.saturating_add(plan.fee)), value(order.buy, plan.bought));
-        let rate = value(order.buy, order.buy_amount) / value(order.sell, order.sell_amount);
+        let unit = |token: Token| self.liquidity.units.get(token).unwrap_or(0.0);
+        let paid = f64::from(plan.sold.saturating_add(plan.fee)) * unit(order.sell);
+        let got = f64::from(plan.bought) * unit(order.buy);
+        let rate = f64::from(order.buy_amount) * unit(order.buy) / (f64::from(order.sell_amount) * unit(order.sell));
         match (order.side, order.partial) {
-            (ballast_wire::Side::Sell, false) => got,
-            (ballast_wire::Side::Sell, true) => got - paid * rate,
-            (ballast_wire::Side::Buy, false) => -paid,
-            (ballast_wire::Side::Buy, true) => got / rate - paid,
+            (Side::Sell, false) => got,
+            (Side::Sell, true) => got - paid * rate,
+            (Side::Buy, false) => -paid,
+            (Side::Buy, true) => got / rate - paid,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The smooth face of a market: what it pays at the margin, and how it answers prices.
 //!
-//! All amounts are in value units (see [`crate::units`]), so that numbers near one meet numbers near one. A market of n coins
+//! All amounts are in value units (see the crate's page), so that numbers near one meet numbers near one. A market of n coins
 //! is one convex set of trades T; everything the optimiser needs of it is the response to prices ν: the trade z ∈ T that
 //! maximises the profit π(ν) = ν·z, and the curvature ∂z/∂ν, which is the Hessian of π. Two coins are the fast path.
 //!

@@ -233,7 +233,10 @@ impl Stable {
             } else {
                 (above, f_above, f_below) = (theta, value, 0.5 * f_below);
             }
-            if value.abs() <= f64::EPSILON * self.ann * self.invariant || above - below <= 4.0 * f64::EPSILON * above || moved == 0.0 {
+            if value.abs() <= f64::EPSILON * self.ann * self.invariant
+                || above - below <= 4.0 * f64::EPSILON * above
+                || moved == 0.0
+            {
                 break;
             }
         }

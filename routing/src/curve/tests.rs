@@ -76,9 +76,15 @@ fn check_block(curve: &Curve, nu: &[f64]) -> Result<(), TestCaseError> {
         // The support function's gradient is the trade.
         let gradient = (value(&a, &up) - value(&b, &down)) / (2.0 * h);
         let bend = a.hessian[j * n + j].max(b.hessian[j * n + j]) * h;
-        prop_assert!((gradient - r.trade[j]).abs() < 1e-4 * (1.0 + r.trade[j].abs()) + bend, "gradient {gradient} trade {}", r.trade[j]);
+        prop_assert!(
+            (gradient - r.trade[j]).abs() < 1e-4 * (1.0 + r.trade[j].abs()) + bend,
+            "gradient {gradient} trade {}",
+            r.trade[j]
+        );
         // Its curvature is the block, away from kinks.
-        let kinked = (0..n).any(|k| (a.trade[k] == 0.0) != (b.trade[k] == 0.0) || (a.hessian[k * n + k] == 0.0) != (b.hessian[k * n + k] == 0.0));
+        let kinked = (0..n).any(|k| {
+            (a.trade[k] == 0.0) != (b.trade[k] == 0.0) || (a.hessian[k * n + k] == 0.0) != (b.hessian[k * n + k] == 0.0)
+        });
         for k in 0..n {
             let moved = (a.trade[k] - b.trade[k]) / (2.0 * h);
             let block = r.hessian[k * n + j];

@@ -71,7 +71,8 @@ impl Ticks {
             bounds[k].amounts = sum;
             from = bounds[k].root;
         }
-        let down = (0..=at).rev().find(|&k| bounds[k].amounts[0] > 0.0).map(|k| bounds.get(k + 1).map_or(root, |b| b.root.min(root)));
+        let down =
+            (0..=at).rev().find(|&k| bounds[k].amounts[0] > 0.0).map(|k| bounds.get(k + 1).map_or(root, |b| b.root.min(root)));
         let up = (at + 1..bounds.len()).find(|&k| bounds[k].amounts[0] > 0.0).map(|k| bounds[k - 1].root.max(root));
         if down.is_none() && up.is_none() {
             return None;

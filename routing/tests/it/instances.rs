@@ -9,8 +9,6 @@ use rand_chacha::ChaCha8Rng;
 pub struct Instance {
     pub snapshot: Snapshot,
     pub problem: Problem,
-    /// What the order sells and buys.
-    pub pair: (Token, Token),
 }
 
 fn distinct(rng: &mut ChaCha8Rng, tokens: usize, count: usize) -> Vec<Token> {
@@ -30,7 +28,8 @@ pub fn curve(rng: &mut ChaCha8Rng, kind: usize, depth: f64) -> Curve {
             let root = off();
             let count = rng.random_range(3..12);
             let width = rng.random_range(0.005..0.1);
-            let mut bounds: Vec<f64> = (0..=count).map(|k| root * (1.0 + width * (k as f64 - count as f64 / 2.0 - 0.3))).collect();
+            let mut bounds: Vec<f64> =
+                (0..=count).map(|k| root * (1.0 + width * (k as f64 - count as f64 / 2.0 - 0.3))).collect();
             bounds.dedup();
             let ranges: Vec<Range> = bounds
                 .windows(2)
@@ -87,5 +86,5 @@ pub fn instance(seed: u64, tokens: usize, pools: usize) -> Instance {
             Problem { limits, wanted: want(if side == 2 { buy } else { sell }), gas, ..Problem::default() }
         }
     };
-    Instance { snapshot: Snapshot::new(markets), problem, pair: (sell, buy) }
+    Instance { snapshot: Snapshot::new(markets), problem }
 }

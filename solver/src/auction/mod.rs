@@ -87,7 +87,9 @@ impl Auction {
                 }
                 Ok(liquidity) => match Pool::read(liquidity, |address| auction.add_token(address, None)) {
                     Ok(pool) => auction.pools.push(pool),
-                    Err(error) => auction.drops.add(Subject::Pool, Some(liquidity.id.clone()), error.reason(), &error.to_string()),
+                    Err(error) => {
+                        auction.drops.add(Subject::Pool, Some(liquidity.id.clone()), error.reason(), &error.to_string())
+                    }
                 },
             }
         }
@@ -100,7 +102,9 @@ impl Auction {
                 }
                 Ok(order) => match Order::read(order, |address| auction.add_token(address, None)) {
                     Ok(order) => auction.orders.push(order),
-                    Err(error) => auction.drops.add(Subject::Order, Some(order.uid.to_string()), error.reason(), &error.to_string()),
+                    Err(error) => {
+                        auction.drops.add(Subject::Order, Some(order.uid.to_string()), error.reason(), &error.to_string())
+                    }
                 },
             }
         }

@@ -66,8 +66,10 @@ pub fn compile(order: &Order, liquidity: &Liquidity, config: &Config) -> Result<
         Side::Sell => {
             Compiled { problem: Problem { endowment: vec![(order.sell, sold)], reserve: bought, ..problem }, size: bought, score }
         }
-        Side::Buy => {
-            Compiled { problem: Problem { endowment: vec![(order.buy, -bought)], reserve: -sold, ..problem }, size: bought, score }
-        }
+        Side::Buy => Compiled {
+            problem: Problem { endowment: vec![(order.buy, -bought)], reserve: -sold, ..problem },
+            size: bought,
+            score,
+        },
     })
 }

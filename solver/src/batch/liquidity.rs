@@ -29,7 +29,8 @@ impl Liquidity {
     /// Builds the graph. What is left out is added to `drops`.
     pub fn new(auction: &Auction, config: &Config, drops: &mut Drops) -> Self {
         let gas_price = f64::from(auction.gas_price) / WEI_PER_UNIT;
-        let mut out = |pool: &Pool, reason: &str, detail: String| drops.add(Subject::Pool, Some(pool.id.clone()), reason, &detail);
+        let mut out =
+            |pool: &Pool, reason: &str, detail: String| drops.add(Subject::Pool, Some(pool.id.clone()), reason, &detail);
         let denied: FxHashSet<Token> = config.denied_tokens.iter().filter_map(|t| auction.index.get(t).copied()).collect();
         let mut quoted = Vec::with_capacity(auction.pools.len());
         let mut source = Vec::with_capacity(auction.pools.len());
@@ -64,7 +65,8 @@ impl Liquidity {
             let (low, high) = ratios().fold((f64::INFINITY, 0.0_f64), |(l, h), r| (l.min(r), h.max(r)));
             let limit_order = matches!(pool.market, Market::LimitOrder(_));
             // A foreign order off the market to its maker's favour is merely of no use.
-            let useless = limit_order && matches!((quotes.first(), quotes.last(), &prices[..]), (Some(t), Some(m), &[ut, um]) if t.worth / ut <= m.worth / um);
+            let useless = limit_order
+                && matches!((quotes.first(), quotes.last(), &prices[..]), (Some(t), Some(m), &[ut, um]) if t.worth / ut <= m.worth / um);
             if high > low * config.quarantine_factor && !useless {
                 out(pool, "quarantined: price off the consensus", format!("by a factor of {:.3}", high / low));
                 keep.push(false);

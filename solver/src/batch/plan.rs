@@ -138,7 +138,13 @@ pub(crate) fn steps(liquidity: &Liquidity, flows: &[Flow], prices: &[f64]) -> Ve
 ///
 /// # Errors
 /// When the flows cannot be executed as they are, or not within the order's limit.
-pub fn plan(auction: &Auction, liquidity: &Liquidity, order: &Order, outcome: &Outcome, config: &Config) -> Result<Plan, PlanError> {
+pub fn plan(
+    auction: &Auction,
+    liquidity: &Liquidity,
+    order: &Order,
+    outcome: &Outcome,
+    config: &Config,
+) -> Result<Plan, PlanError> {
     let steps = steps(liquidity, &outcome.flows, &outcome.prices);
     let mut gas = config.settlement_gas + steps.iter().map(|s| auction.pools[s.pool].gas).sum::<u64>();
     let fill = fill(liquidity, order, outcome);
@@ -153,9 +159,17 @@ pub fn plan(auction: &Auction, liquidity: &Liquidity, order: &Order, outcome: &O
             Side::Buy => buy(auction, order, &steps, fill)?,
         };
         let used = config.settlement_gas + run.swaps.iter().map(|s| auction.pools[s.pool].gas).sum::<u64>();
-        let left = |run: &Run| run.balances.iter().filter(|(t, b)| **t != order.buy && **t != order.sell && !b.is_zero()).map(|(t, b)| (*t, *b)).collect();
+        let left = |run: &Run| {
+            run.balances
+                .iter()
+                .filter(|(t, b)| **t != order.buy && **t != order.sell && !b.is_zero())
+                .map(|(t, b)| (*t, *b))
+                .collect()
+        };
         let plan = match order.side {
-            Side::Sell => Plan { left: left(&run), sold: fill - fee, fee, bought: run.of(order.buy), gas: used, swaps: run.swaps },
+            Side::Sell => {
+                Plan { left: left(&run), sold: fill - fee, fee, bought: run.of(order.buy), gas: used, swaps: run.swaps }
+            }
             Side::Buy => Plan { left: left(&run), sold: run.spent(order.sell), fee, bought: fill, gas: used, swaps: run.swaps },
         };
         if used == gas {
@@ -196,14 +210,18 @@ fn fill(liquidity: &Liquidity, order: &Order, outcome: &Outcome) -> U256 {
 }
 
 fn from_f64(x: f64) -> Option<U256> {
-    (x.is_finite() && x >= 0.0 && x < 1e76).then(|| U256::from(x))
+    (0.0..1e76).contains(&x).then(|| U256::from(x))
 }
 
 /// bought/sold at least as good as the order asks, exactly.
 fn within_limit(order: &Order, plan: Plan) -> Result<Plan, PlanError> {
     let paid = plan.sold.checked_add(plan.fee).ok_or(PlanError::Overflow)?;
     let good = at_least(plan.bought, order.sell_amount, paid, order.buy_amount);
-    if good && !plan.sold.is_zero() && !plan.bought.is_zero() && paid <= order.sell_amount { Ok(plan) } else { Err(PlanError::Limit) }
+    if good && !plan.sold.is_zero() && !plan.bought.is_zero() && paid <= order.sell_amount {
+        Ok(plan)
+    } else {
+        Err(PlanError::Limit)
+    }
 }
 
 /// Sells all of `fill − fee`.
@@ -285,9 +303,10 @@ impl<'s> Agenda<'s> {
             let share = if ready { 1.0 } else { (funds(step.input) / (step.x * self.rest[k])).clamp(0.0, 1.0) };
             (if share > 1.0 - 1e-6 { 1.0 } else { share }, ready, ring)
         };
-        let (step, (share, ready, _)) = self.open().map(|k| (k, rank(k))).max_by(|(ka, a), (kb, b)| {
-            a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2)).then(kb.cmp(ka))
-        })?;
+        let (step, (share, ready, _)) = self
+            .open()
+            .map(|k| (k, rank(k)))
+            .max_by(|(ka, a), (kb, b)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2)).then(kb.cmp(ka)))?;
         let Step { input, output, .. } = self.steps[step];
         Some(Turn {
             step,
@@ -343,7 +362,9 @@ impl Run {
         let mut agenda = Agenda::new(steps);
         let mut rounds = 0;
         loop {
-            let funds = |token| if Some(token) == unlimited { f64::INFINITY } else { run.proposed.get(&token).copied().unwrap_or_default() };
+            let funds = |token| {
+                if Some(token) == unlimited { f64::INFINITY } else { run.proposed.get(&token).copied().unwrap_or_default() }
+            };
             let Some(turn) = agenda.next(funds) else { return Ok(run) };
             rounds += usize::from(turn.cut);
             if turn.part <= 1e-6 || rounds > EXTRA_ROUNDS {
@@ -365,7 +386,9 @@ impl Run {
                 from_f64(f64::from(held) * share).ok_or(PlanError::Overflow)?.min(held)
             };
             let wanted = match goal {
-                Goal::Buy { wanted } if step.output == order.buy && turn.completes => Some(wanted.saturating_sub(run.of(order.buy))),
+                Goal::Buy { wanted } if step.output == order.buy && turn.completes => {
+                    Some(wanted.saturating_sub(run.of(order.buy)))
+                }
                 _ => None,
             };
             match run.swap(auction, &step, most, wanted) {

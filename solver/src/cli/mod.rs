@@ -28,15 +28,25 @@ enum Command {
     Solve(solve::SolveArgs),
     /// Check a reply against its auction, independently of how it was found.
     Verify(verify::VerifyArgs),
+    /// Decide whether a portfolio should rebalance now, and say why.
+    Decide(ballast_policy::cli::DecideArgs),
+    /// Run policies over a price history with the code that decides live.
+    Backtest(ballast_policy::cli::BacktestArgs),
+    /// Search a policy's parameters, walk-forward, for the frontier of cost against tracking error.
+    Tune(ballast_policy::cli::TuneArgs),
 }
 
 /// Reads the arguments and does what they say.
 pub fn main() -> ExitCode {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let done = match Cli::parse().command {
         Command::Solve(args) => args.run(),
         Command::Verify(args) => args.run(),
+        Command::Decide(args) => args.run(),
+        Command::Backtest(args) => args.run(),
+        Command::Tune(args) => args.run(),
     };
     done.unwrap_or_else(|error| {
         table::say(&format!("error: {error:#}"));

@@ -25,7 +25,10 @@ pub(super) fn print(text: &str) -> anyhow::Result<()> {
 
 fn table(header: &[&str], left: usize) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_header(header.iter().copied());
+    table
+        .load_style(presets::UTF8_BORDERS_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(header.iter().copied());
     for (index, column) in table.column_iter_mut().enumerate() {
         column.set_cell_alignment(if index < left { CellAlignment::Left } else { CellAlignment::Right });
     }
@@ -72,7 +75,8 @@ fn route(auction: &Auction, swaps: &[Swap]) -> String {
 
 /// What was found for each order.
 pub(super) fn solutions(auction: &Auction, report: &Report) -> String {
-    let header = ["order", "route [pools]", "pays", "gets", "filled", "surplus ETH", "gas", "arbitrage ETH", "bound ETH", "gap bps", "ms"];
+    let header =
+        ["order", "route [pools]", "pays", "gets", "filled", "surplus ETH", "gas", "arbitrage ETH", "bound ETH", "gap bps", "ms"];
     let mut table = table(&header, 2);
     for (index, filled) in report.filled() {
         let order = &auction.orders[index];
@@ -102,7 +106,11 @@ pub(super) fn solutions(auction: &Auction, report: &Report) -> String {
 
 /// What was left out: counts by reason with a few names, or all of it.
 pub(super) fn drops(drops: &Drops, all: bool) -> String {
-    let mut table = if all { table(&["left out", "name", "reason", "detail"], 4) } else { table(&["left out", "reason", "for example", "count"], 3) };
+    let mut table = if all {
+        table(&["left out", "name", "reason", "detail"], 4)
+    } else {
+        table(&["left out", "reason", "for example", "count"], 3)
+    };
     if all {
         for drop in drops.iter() {
             let name = drop.name.clone().unwrap_or_else(|| "?".to_owned());
@@ -158,7 +166,8 @@ pub(super) fn verdicts(auction: &Auction, checked: &[(u64, Result<Verified, Stri
     for (id, verdict) in checked {
         match verdict {
             Ok(v) => {
-                let orders = v.fills().iter().map(|f| short(&auction.orders[f.order].uid.to_string())).collect::<Vec<_>>().join(" ");
+                let orders =
+                    v.fills().iter().map(|f| short(&auction.orders[f.order].uid.to_string())).collect::<Vec<_>>().join(" ");
                 table.add_row([id.to_string(), "valid".to_owned(), orders, digits(eth(v.score())), v.gas().to_string()])
             }
             Err(why) => table.add_row([id.to_string(), format!("BAD: {why}"), String::new(), String::new(), String::new()]),

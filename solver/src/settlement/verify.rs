@@ -199,10 +199,7 @@ impl Check<'_> {
         let found = self.auction.orders.iter().enumerate().find(|(_, o)| o.uid == uid);
         let (index, order) = found.ok_or(Violation::UnknownOrder(uid))?;
         let (sell, buy) = (self.auction.token(order.sell), self.auction.token(order.buy));
-        let price = |token: Address| {
-            solution.prices.get(&token).map(|p| p.0).filter(|p| !p.is_zero()).ok_or(Violation::MissingPrice(token))
-        };
-        let (price_sell, price_buy) = (price(sell.address)?, price(buy.address)?);
+        let (price_sell, price_buy) = (price(solution, &sell.address)?, price(solution, &buy.address)?);
         let fee = match (order.class, trade.fee) {
             (Class::Limit, Some(fee)) => fee.0,
             (Class::Market, None) => U256::ZERO,
@@ -262,12 +259,13 @@ impl Check<'_> {
     }
 
     fn swap<'s>(&mut self, swap: &'s LiquidityInteraction, markets: &mut FxHashMap<&'s str, Market>) -> Result<u64, Violation> {
-        let pool = self.auction.pools.iter().find(|p| p.id == swap.id).ok_or_else(|| Violation::UnknownLiquidity(swap.id.clone()))?;
+        let pool =
+            self.auction.pools.iter().find(|p| p.id == swap.id).ok_or_else(|| Violation::UnknownLiquidity(swap.id.clone()))?;
         let market = markets.entry(&swap.id).or_insert_with(|| pool.market.clone());
-        let coin = |market: &Market, token: Address| {
-            market.tokens().iter().position(|t| *t == token).ok_or_else(|| Violation::UnknownCoin(swap.id.clone(), token))
+        let coin = |market: &Market, token: &Address| {
+            market.tokens().iter().position(|t| t == token).ok_or_else(|| Violation::UnknownCoin(swap.id.clone(), *token))
         };
-        let (i, o) = (coin(market, swap.input_token)?, coin(market, swap.output_token)?);
+        let (i, o) = (coin(market, &swap.input_token)?, coin(market, &swap.output_token)?);
         let done = market.apply(i, o, Exact::Output(swap.output_amount.0)).map_err(|e| Violation::Swap(swap.id.clone(), e))?;
         if done.amount_in > swap.input_amount.0 {
             return Err(Violation::Overdrawn { id: swap.id.clone(), cost: done.amount_in, promised: swap.input_amount.0 });
@@ -299,6 +297,10 @@ impl Check<'_> {
         left.sort_unstable();
         Ok(left)
     }
+}
+
+fn price(solution: &Solution, token: &Address) -> Result<U256, Violation> {
+    solution.prices.get(token).map(|p| p.0).filter(|p| !p.is_zero()).ok_or(Violation::MissingPrice(*token))
 }
 
 /// The score that the driver gives a fill, in wei: the surplus at the bought token's price.

@@ -24,11 +24,11 @@ mod solution;
 pub use auction::{Auction, Call, Class, FeePolicy, FlashloanHint, Order, OrderUid, PriceImprovementQuote, Side, Token, Wrapper};
 pub use item::{Item, Malformed, RequestError};
 pub use liquidity::{
-    ConcentratedLiquidity, ConstantProduct, LimitOrder, Liquidity, LiquidityKind, Reserve, ScaledReserve, Stable, WeightedProduct,
-    WeightedReserve, WeightedVersion,
+    ConcentratedLiquidity, ConstantProduct, LimitOrder, Liquidity, LiquidityKind, Reserve, ScaledReserve, Stable,
+    WeightedProduct, WeightedReserve, WeightedVersion,
 };
 pub use number::{Decimal, DecimalError};
 pub use solution::{
-    Allowance, Amount, Asset, CustomInteraction, Flashloan, Fulfillment, Interaction, JitOrder, JitTrade, LiquidityInteraction, Reply,
-    ReplyError, Solution, Trade,
+    Allowance, Amount, Asset, CustomInteraction, Flashloan, Fulfillment, Interaction, JitOrder, JitTrade, LiquidityInteraction,
+    Reply, ReplyError, Solution, Trade,
 };

@@ -112,7 +112,9 @@ impl Serialize for Decimal {
 
 impl<'de> Deserialize<'de> for Decimal {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text(deserializer)?.parse().map_err(|e: DecimalError| de::Error::custom(format!("{e}; expected a decimal such as \"0.003\"")))
+        text(deserializer)?
+            .parse()
+            .map_err(|e: DecimalError| de::Error::custom(format!("{e}; expected a decimal such as \"0.003\"")))
     }
 }
 
@@ -224,7 +226,8 @@ mod tests {
 
     #[test]
     fn decimals_refuse_what_they_cannot_hold() {
-        for text in ["", "x", "1E-19", "0.0000000000000000001", "-0.1", "1E999999999999", "1E-999999999999", "1e", "NaN", "1E80"] {
+        for text in ["", "x", "1E-19", "0.0000000000000000001", "-0.1", "1E999999999999", "1E-999999999999", "1e", "NaN", "1E80"]
+        {
             assert!(text.parse::<Decimal>().is_err(), "{text}");
         }
     }

@@ -113,7 +113,7 @@ pub enum Trade {
     /// Of an order of the auction.
     Fulfillment(Fulfillment),
     /// Of an order that comes with the solution.
-    Jit(JitTrade),
+    Jit(Box<JitTrade>),
 }
 
 /// A fill of an order of the auction.
