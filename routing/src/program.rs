@@ -248,7 +248,7 @@ impl<'v, 'm> Builder<'v, 'm> {
 
 /// Σ weight·z of flows, each market at what its curve pays. What is short for rounding is charged at its price, so that the sum
 /// never exceeds the bound at these prices; short by more is minus infinity.
-fn gross(view: &View, nu: &[f64], flows: &Flows) -> f64 {
+pub(crate) fn gross(view: &View, nu: &[f64], flows: &Flows) -> f64 {
     let mut left = view.endowment.clone();
     for flow in &flows.markets {
         let coins = view.markets.coins(flow.market);

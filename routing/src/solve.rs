@@ -234,11 +234,12 @@ impl<'a> Search<'a> {
         let Some(best) = &self.best else { return Vec::new() };
         let view = self.whole();
         let mut near: Vec<Kept> = Vec::new();
+        let gas_value = self.problem.gas.price * self.prices[self.problem.gas.token as usize];
         let mut bound = view.bound_without_markets(&self.prices);
         let markets = &self.snapshot.markets;
         let all = |market: MarketId| u8::MAX >> (8 - markets.coins(market).len());
         view.profits(&self.prices, |_, market, profit| {
-            let gas = markets.gas(market) * self.gas_value;
+            let gas = markets.gas(market) * gas_value;
             bound += (profit - gas).max(0.0);
             if profit > NEAR_GAS * gas {
                 near.push(Kept { market, coins: all(market) });
@@ -604,7 +605,8 @@ impl<'a> Search<'a> {
                 }
             }
         }
-        let Some(flows) = flows.filter(|f| f.gross.is_finite()) else { return self.idle() };
+        let Some(mut flows) = flows.filter(|f| f.gross.is_finite()) else { return self.idle() };
+        flows.gross = program::gross(&view, &nu, &flows);
         for (&token, &price) in view.tokens.iter().zip(&nu) {
             self.prices[token as usize] = price;
         }
