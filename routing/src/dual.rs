@@ -72,7 +72,6 @@ pub(crate) fn minimise(view: &View, nu: &mut [f64], smoothing: &Smoothing, stop:
     let (mut milestone, mut since) = (work.current.value, 0);
     for _ in 0..stop.iterations {
         work.touch(view, nu);
-        // Σ |z_t|·ν_t over the tokens free to move.
         residual = work.touched.iter().map(|&t| work.current.surplus[t as usize].abs() * nu[t as usize]).sum::<f64>() / scale;
         if residual < stop.tolerance {
             break;

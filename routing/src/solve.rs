@@ -43,6 +43,9 @@ const FINE: f64 = 3e-6;
 const CLOSED: f64 = 1e-8;
 /// Width of the chords where prices did not converge.
 const COARSE: f64 = 1e-2;
+/// Choices of so many markets are worth a programme to see what they are worth, and the work it counts as.
+const SMALL: usize = 24;
+const PROGRAM_WORK: u64 = 10_000;
 /// Longest single path that is tried.
 const PATH_HOPS: usize = 4;
 /// Paths that are split over.
@@ -177,6 +180,9 @@ impl<'a> Search<'a> {
             return self.idle();
         }
         self.choose();
+        if self.best.as_ref().is_none_or(|best| best.bound <= self.problem.reserve) {
+            return self.idle();
+        }
         self.finish()
     }
 
@@ -294,8 +300,12 @@ impl<'a> Search<'a> {
         let promising = self.best.as_ref().is_none_or(|best| bound > best.value);
         let value = if minimum.converged || !promising {
             bound
-        } else {
+        } else if kept.len() <= SMALL {
+            // The dual value of prices that did not converge says little: the programme does.
+            self.budget.spend(PROGRAM_WORK);
             program::solve(&view, &nu, COARSE, None).map_or(f64::NEG_INFINITY, |flows| flows.gross)
+        } else {
+            f64::NEG_INFINITY
         };
         let prices = view.tokens.iter().copied().zip(nu).collect();
         Some(Choice { kept, bound, value, prices, margins })
@@ -320,10 +330,12 @@ impl<'a> Search<'a> {
             self.best = None;
             return;
         }
-        self.climb();
-        if self.bound > self.problem.reserve && !self.is_far_off() {
-            self.bound_and_retry();
+        self.grow();
+        if self.is_hopeless() || self.is_far_off() {
+            return;
         }
+        self.climb();
+        self.bound_and_retry();
     }
 
     /// Minimises the gas-aware dual over the markets that matter, for a better bound and another choice to start from. Markets
