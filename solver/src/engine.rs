@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use crate::auction::{Auction, Drops, Subject};
 use crate::batch::compile::{Compiled, compile};
 use crate::batch::cycles::{Arbitrage, arbitrage};
-use crate::batch::plan::{Plan, PlanError, Swap, plan, steps};
+use crate::batch::plan::{Plan, PlanError, Step, Swap, plan, steps};
 use crate::batch::{Bid, Liquidity};
 use crate::config::Config;
 use crate::settlement::{Verified, verify};
@@ -130,6 +130,15 @@ pub fn run(auction: &Auction, config: &Config, stop: &(dyn Fn() -> bool + Sync))
     Report { answers, drops, pools: liquidity.len(), times: [laid_out, began.elapsed()] }
 }
 
+/// A plan that can be executed.
+struct Candidate {
+    plan: Plan,
+    realised: f64,
+    outcome: Outcome,
+    /// What its cycles earn, in value units.
+    harvest: f64,
+}
+
 /// One order on the way to its solution.
 struct Attempt<'a> {
     auction: &'a Auction,
@@ -152,20 +161,24 @@ impl<'a> Attempt<'a> {
         Ok(Self { auction, liquidity, config, index, compiled, stop })
     }
 
-    /// Solves, plans and verifies; what cannot be executed, or gives more than a sane pool would, is barred and it is solved again.
+    /// Solves, plans and verifies. What cannot be executed, or gives more than a sane pool would, is barred, and it is solved again;
+    /// the best of the plans is kept.
     fn run(self, warm: &[f64]) -> Result<Filled, String> {
         let budget = Budget::until(self.config.work_per_order, self.stop);
         let order = &self.auction.orders[self.index];
         let problem: &Problem = &self.compiled.problem;
+        let least = problem.reserve + self.config.min_surplus * 1e3;
         let mut barred: Vec<MarketId> = Vec::new();
-        let mut bound = f64::INFINITY;
+        let mut bound = f64::NEG_INFINITY;
+        let mut best: Option<Candidate> = None;
+        let mut reason = "no executable plan".to_owned();
         for _ in 0..ATTEMPTS {
             let outcome = solve(&self.liquidity.snapshot, problem, Some(warm), &barred, &budget);
-            // Barring pools can only lower the bound over all of them.
-            bound = if bound.is_finite() { bound.max(outcome.certificate.bound) } else { outcome.certificate.bound };
-            let least = problem.reserve + self.config.min_surplus * 1e3;
+            // Barring pools only lowers the bound: the first is the one over all of them.
+            bound = bound.max(outcome.certificate.bound);
             if outcome.flows.is_empty() || outcome.certificate.value <= least {
-                return Err(if outcome.certificate.bound <= least { "out of the money" } else { "not worth its gas" }.to_owned());
+                reason = if outcome.certificate.bound <= least { "out of the money" } else { "not worth its gas" }.to_owned();
+                break;
             }
             let proposed = steps(self.liquidity, &outcome.flows, &outcome.prices);
             let price = |token| self.liquidity.units.get(token).unwrap_or(0.0) * outcome.prices[token as usize];
@@ -176,17 +189,33 @@ impl<'a> Attempt<'a> {
                 self.bar(&mut barred, &outcome, &suspects);
                 continue;
             }
-            match plan(self.auction, self.liquidity, order, &outcome, self.config) {
-                Ok(plan) => return self.finish(plan, &outcome, bound, harvest.total / 1e3),
-                Err(PlanError::Unfunded(pools)) => self.bar(&mut barred, &outcome, &pools),
+            let again = match plan(self.auction, self.liquidity, order, &outcome, self.config) {
+                Ok(plan) => {
+                    let again = plan.abandoned.clone();
+                    let realised = self.realised(&plan);
+                    if best.as_ref().is_none_or(|b| realised > b.realised) {
+                        let made: Vec<Step> = plan.swaps.iter().map(Step::from).collect();
+                        let harvest = arbitrage(&made, price).total;
+                        best = Some(Candidate { plan, realised, outcome: outcome.clone(), harvest });
+                    }
+                    again
+                }
                 Err(PlanError::Swap(pool, error)) => {
                     tracing::debug!(pool, %error, "a planned swap fails");
-                    self.bar(&mut barred, &outcome, &[pool]);
+                    vec![pool]
                 }
-                Err(error) => return Err(error.to_string()),
+                Err(PlanError::Limit(abandoned)) if !abandoned.is_empty() => abandoned,
+                Err(error) => {
+                    reason = error.to_string();
+                    break;
+                }
+            };
+            if again.is_empty() {
+                break;
             }
+            self.bar(&mut barred, &outcome, &again);
         }
-        Err("no executable plan".to_owned())
+        best.ok_or(reason).and_then(|best| self.finish(best, bound))
     }
 
     /// Pools whose part in cycles is beyond what is allowed.
@@ -213,14 +242,14 @@ impl<'a> Attempt<'a> {
         barred.dedup();
     }
 
-    fn finish(self, plan: Plan, outcome: &Outcome, bound: f64, arbitrage: f64) -> Result<Filled, String> {
+    fn finish(self, best: Candidate, bound: f64) -> Result<Filled, String> {
+        let Candidate { plan, realised, outcome, harvest } = best;
         let order = &self.auction.orders[self.index];
         let bid = Bid::single(self.index as u64, self.auction, order, &plan);
         let verified = verify(self.auction, self.config, bid.solution).map_err(|violation| {
             tracing::error!(%violation, order = %order.uid, "our own plan does not verify");
             format!("plan does not verify: {violation}")
         })?;
-        let realised = self.realised(&plan);
         let certificate = outcome.certificate;
         let gaps = Gaps {
             convex: certificate.convex_gap(),
@@ -229,7 +258,14 @@ impl<'a> Attempt<'a> {
             total: bound - realised,
             size: self.compiled.size,
         };
-        Ok(Filled { verified, swaps: plan.swaps, arbitrage, gaps, status: outcome.status, score: self.compiled.score })
+        Ok(Filled {
+            verified,
+            swaps: plan.swaps,
+            arbitrage: harvest / 1e3,
+            gaps,
+            status: outcome.status,
+            score: self.compiled.score,
+        })
     }
 
     /// The plan's worth in the terms of the problem.

@@ -2,8 +2,8 @@
 //!
 //! The settlement first receives what the trader sells, then swaps one after another, then pays. A swap can run only when its
 //! input is there; so swaps run in topological order over the tokens, and within a cycle the one runs first whose input is
-//! funded. A cycle that asks for more than what is funded runs in a few rounds; one that nothing funds is reported, and the caller
-//! solves again without it. The last swap out of a token takes all that is there, so no dust stays behind.
+//! funded. A cycle that asks for more than what is funded runs in a few rounds, and what is left of it then is given up and
+//! reported: the caller may solve again without it and keep the better of the two. The last swap out of a token takes all that is there, so no dust stays behind.
 //!
 //! The driver encodes a swap as an exact output with a maximum input, so each swap promises a pair with
 //! `input ≥ amount_in(output)` in the state that the swaps before it left.
@@ -58,21 +58,20 @@ pub struct Plan {
     pub gas: u64,
     /// What stays behind, in atoms.
     pub left: Vec<(Token, U256)>,
+    /// The auction's pools in cycles that were given up, in whole or in part, for want of funds.
+    pub abandoned: Vec<usize>,
 }
 
 /// Why flows cannot be executed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {
-    /// A cycle that no funded token enters; the pools of the auction in it.
-    #[error("a cycle that nothing funds")]
-    Unfunded(Vec<usize>),
     /// A pool that will not make a swap it was planned for.
     #[error("pool {0}: {1}")]
     Swap(usize, SwapError),
-    /// The exact amounts miss the order's limit.
+    /// The exact amounts miss the order's limit; the auction's pools in cycles that were given up on the way.
     #[error("the exact amounts miss the order's limit")]
-    Limit,
+    Limit(Vec<usize>),
     /// The fee for gas takes all that is sold.
     #[error("the gas costs more than what is sold")]
     Gas,
@@ -90,6 +89,13 @@ pub(crate) struct Step {
     /// Atoms.
     pub x: f64,
     pub y: f64,
+}
+
+impl From<&Swap> for Step {
+    fn from(swap: &Swap) -> Self {
+        let Swap { pool, input, output, amount_in, amount_out } = *swap;
+        Self { pool, input, output, x: f64::from(amount_in), y: f64::from(amount_out) }
+    }
 }
 
 /// Splits a market's net trade into swaps of two coins: inputs and outputs are matched in order, by their share of the whole.
@@ -167,10 +173,24 @@ pub fn plan(
                 .collect()
         };
         let plan = match order.side {
-            Side::Sell => {
-                Plan { left: left(&run), sold: fill - fee, fee, bought: run.of(order.buy), gas: used, swaps: run.swaps }
-            }
-            Side::Buy => Plan { left: left(&run), sold: run.spent(order.sell), fee, bought: fill, gas: used, swaps: run.swaps },
+            Side::Sell => Plan {
+                left: left(&run),
+                sold: fill - fee,
+                fee,
+                bought: run.of(order.buy),
+                gas: used,
+                abandoned: run.abandoned,
+                swaps: run.swaps,
+            },
+            Side::Buy => Plan {
+                left: left(&run),
+                sold: run.spent(order.sell),
+                fee,
+                bought: fill,
+                gas: used,
+                abandoned: run.abandoned,
+                swaps: run.swaps,
+            },
         };
         if used == gas {
             return within_limit(order, plan);
@@ -220,7 +240,7 @@ fn within_limit(order: &Order, plan: Plan) -> Result<Plan, PlanError> {
     if good && !plan.sold.is_zero() && !plan.bought.is_zero() && paid <= order.sell_amount {
         Ok(plan)
     } else {
-        Err(PlanError::Limit)
+        Err(PlanError::Limit(plan.abandoned))
     }
 }
 
@@ -241,7 +261,7 @@ fn buy(auction: &Auction, order: &Order, steps: &[Step], fill: U256) -> Result<R
         let missing = f64::from(fill - run.of(order.buy)) / f64::from(fill);
         raise = (raise * 4.0).max(raise + 1.05 * missing);
         if raise > RAISE[1] {
-            return Err(PlanError::Limit);
+            return Err(PlanError::Limit(run.abandoned));
         }
     }
 }
@@ -317,9 +337,17 @@ impl<'s> Agenda<'s> {
         })
     }
 
-    /// Pools of the steps that are left.
-    fn left(&self) -> Vec<usize> {
-        self.open().map(|k| self.steps[k].pool).collect()
+    /// Gives up the cycles that are left, which leaves nobody short: what goes around comes around. Returns their pools.
+    fn abandon(&mut self) -> Vec<usize> {
+        let mut given_up: Vec<usize> =
+            self.open().filter(|&k| self.rings.get(&self.steps[k].input) == self.rings.get(&self.steps[k].output)).collect();
+        if given_up.is_empty() {
+            given_up = self.open().collect();
+        }
+        for &k in &given_up {
+            self.rest[k] = 0.0;
+        }
+        given_up.into_iter().map(|k| self.steps[k].pool).collect()
     }
 }
 
@@ -335,6 +363,8 @@ struct Run {
     proposed: FxHashMap<Token, f64>,
     /// The pools' states by now.
     markets: FxHashMap<usize, Market>,
+    /// Pools of cycles that were given up.
+    abandoned: Vec<usize>,
 }
 
 impl Run {
@@ -368,7 +398,8 @@ impl Run {
             let Some(turn) = agenda.next(funds) else { return Ok(run) };
             rounds += usize::from(turn.cut);
             if turn.part <= 1e-6 || rounds > EXTRA_ROUNDS {
-                return Err(PlanError::Unfunded(agenda.left()));
+                run.abandoned.extend(agenda.abandon());
+                continue;
             }
             let step = steps[turn.step];
             agenda.rest[turn.step] -= turn.part;
