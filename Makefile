@@ -1,14 +1,24 @@
 # Everything that a fresh machine needs is set up by the targets that need it.
 CONTRACTS := fixtures/contracts/node_modules/.package-lock.json
 DEMO := fixtures/auctions/demo.json
+POLICY := solver/policy/examples
+POLICIES := hold.toml calendar.toml corridor-to-target.toml corridor-to-edge.toml corridor-to-half.toml cost-optimal.toml predictive.toml
 
 .PHONY: demo test lint deny contracts highs bench clean
 
-## demo: solve an auction of ours, print the table, and check the reply by itself
+## demo: solve an auction of ours and check the reply by itself; decide on a portfolio and test policies on generated prices
 demo:
 	cargo build --release --locked -p ballast-solver
+	@echo "== A batch auction of ours (generated: fixtures/README.md), solved"
 	./target/release/ballast solve $(DEMO) --json > target/demo-reply.json
+	@echo "== The reply, checked by a verifier that shares nothing with the planner but the venues"
 	./target/release/ballast verify $(DEMO) target/demo-reply.json
+	@echo "== A portfolio, on generated prices ($(POLICY)/generate_prices.rs, seed 20260101): trade now?"
+	./target/release/ballast decide $(POLICY)/portfolio.json --prices $(POLICY)/prices.csv
+	@echo "== The policies over two years of those prices"
+	./target/release/ballast backtest --policy $(addprefix $(POLICY)/policies/,$(POLICIES)) \
+		--prices $(POLICY)/prices.csv --svg target/demo-backtest.svg --detail cost-optimal
+	@echo "target/demo-backtest.svg shows values, weights with bands, and trades"
 
 ## test: install the contracts' packages, then run every test, the differential ones against real bytecode included
 test: contracts
@@ -30,7 +40,7 @@ lint:
 ## deny: licences, bans and sources of what we depend on
 deny:
 	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
-	cargo deny --all-features check bans licenses sources
+	cargo deny --all-features check --hide-inclusion-graph bans licenses sources
 
 ## highs: the optimiser's tests with HiGHS as the LP back-end (C++; takes some minutes to build)
 highs:
