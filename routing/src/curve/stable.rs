@@ -131,6 +131,39 @@ impl Stable {
         PairResponse { input: scaled * self.unit[i], output: (y0 - y) * self.unit[j], slope: if capped { 0.0 } else { slope } }
     }
 
+    /// The response if only the coin worth most here and the coin worth least move: a pair's answer, right if the others then
+    /// neither go in nor out. Says whether it was.
+    fn respond_as_pair(&self, nu: &[f64], price: &[f64], allowed: u8, out: &mut Response) -> bool {
+        let n = self.coins();
+        let coins = || (0..n).filter(|k| allowed & (1 << k) != 0);
+        let level = |k: usize| self.gradient(k) / price[k];
+        let Some(i) = coins().max_by(|&a, &b| level(a).total_cmp(&level(b))) else { return false };
+        let Some(j) = coins().min_by(|&a, &b| level(a).total_cmp(&level(b))) else { return false };
+        let m = nu[i] / nu[j];
+        let r = self.respond_pair(i, j, m);
+        if i == j || r.slope <= 0.0 {
+            return false;
+        }
+        let (x, y) = (self.balances[i] + self.gamma * r.input / self.unit[i], self.balances[j] - r.output / self.unit[j]);
+        let q = self.product * (self.balances[i] / x) * (self.balances[j] / y);
+        let theta = (self.ann + q / y) / price[j];
+        let rests = |k: usize| {
+            let g = self.ann + q / self.balances[k];
+            theta * price[k] <= g && g <= theta * price[k] / self.gamma
+        };
+        if !coins().all(|k| k == i || k == j || rests(k)) {
+            return false;
+        }
+        out.trade[i] = -r.input;
+        out.trade[j] = r.output;
+        let h = r.slope / nu[j];
+        out.hessian[i * n + i] = h;
+        out.hessian[j * n + j] = h * m * m;
+        out.hessian[i * n + j] = -h * m;
+        out.hessian[j * n + i] = -h * m;
+        true
+    }
+
     /// −d(g_i/g_j)/dx along the curve, from ∂²G = −q·(uuᵀ + diag(u²)), u = 1/x.
     fn steepness(&self, x: f64, y: f64, q: f64, s: f64) -> f64 {
         let gj = self.ann + q / y;
@@ -157,6 +190,9 @@ impl Stable {
             (l.min(theta), h.max(theta))
         });
         if low >= high * self.gamma {
+            return;
+        }
+        if self.respond_as_pair(nu, &price, allowed, out) {
             return;
         }
         // For a set of moving coins q is closed form: q^(1+m) = q₀·∏ of the moving coins' x₀·(θ·p_k − A·n).
