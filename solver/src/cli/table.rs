@@ -29,6 +29,10 @@ fn table(header: &[&str], left: usize) -> Table {
         .load_style(presets::UTF8_BORDERS_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(header.iter().copied());
+    // Not a terminal: a width that logs and editors show without folding.
+    if table.width().is_none() {
+        table.set_width(160);
+    }
     for (index, column) in table.column_iter_mut().enumerate() {
         column.set_cell_alignment(if index < left { CellAlignment::Left } else { CellAlignment::Right });
     }
@@ -75,8 +79,7 @@ fn route(auction: &Auction, swaps: &[Swap]) -> String {
 
 /// What was found for each order.
 pub(super) fn solutions(auction: &Auction, report: &Report) -> String {
-    let header =
-        ["order", "route [pools]", "pays", "gets", "filled", "surplus ETH", "gas", "arbitrage ETH", "bound ETH", "gap bps", "ms"];
+    let header = ["order", "route [pools]", "pays", "gets", "filled", "surplus", "gas", "arbitrage", "bound", "gap bps", "ms"];
     let mut table = table(&header, 2);
     for (index, filled) in report.filled() {
         let order = &auction.orders[index];
@@ -141,7 +144,7 @@ pub(super) fn summary(auction: &Auction, report: &Report, read: Duration) -> Str
     let bps = |gap: f64| if gaps[4] > 0.0 { 1e4 * gap / gaps[4] } else { 0.0 };
     let ms = |d: Duration| d.as_secs_f64() * 1e3;
     format!(
-        "auction {}: {count} of {} orders filled on {} of {} pools; surplus {} ETH, arbitrage in it {} ETH\n\
+        "auction {}: {count} of {} orders filled on {} of {} pools; surplus {} native, arbitrage in it {} native\n\
          gap to the bound over all pools {:.3} bps of what is traded: convex {:.5}, gas {:.3}, integers and order of execution {:.5}\n\
          {:.1} ms to read, {:.1} ms to lay out, {:.1} ms in all",
         auction.id.as_deref().unwrap_or("(quote)"),
@@ -162,7 +165,7 @@ pub(super) fn summary(auction: &Auction, report: &Report, read: Duration) -> Str
 
 /// What the verifier says of each solution.
 pub(super) fn verdicts(auction: &Auction, checked: &[(u64, Result<Verified, String>)]) -> String {
-    let mut table = table(&["solution", "verdict", "orders", "score ETH", "gas"], 2);
+    let mut table = table(&["solution", "verdict", "orders", "score native", "gas"], 2);
     for (id, verdict) in checked {
         match verdict {
             Ok(v) => {

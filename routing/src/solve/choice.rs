@@ -1,0 +1,288 @@
+//! Which markets: dropping, adding, and single paths to start from.
+
+use crate::dual::{Minimum, Stop, minimise};
+use crate::market::{MarketId, Token};
+use crate::path::{Path, best_path};
+use crate::program;
+use crate::view::{Kept, Smoothing, View, gas};
+
+use super::{Choice, FINE, NEAR, Search};
+
+/// Gas, over and above the settlement's own, that a better choice of markets might save.
+const FAR_GAS: f64 = 1e6;
+/// Markets added at once.
+const ADD: usize = 8;
+/// Parts of an offer that single paths are looked for.
+const PARTS: [f64; 3] = [1.0, 0.1, 0.01];
+/// Width of the chords where prices did not converge.
+const COARSE: f64 = 1e-2;
+/// Choices of so many markets are worth a programme to see what they are worth, and the work it counts as.
+const SMALL: usize = 24;
+const PROGRAM_WORK: u64 = 10_000;
+/// Longest single path that is tried.
+const PATH_HOPS: usize = 4;
+/// Paths that are split over.
+const PATHS: usize = 5;
+
+impl Search<'_> {
+    /// The worth of a choice, from warm prices.
+    fn weigh(&mut self, mut kept: Vec<Kept>) -> Option<Choice> {
+        kept.sort_unstable();
+        if kept.is_empty() || self.seen.contains(&kept) || self.budget.is_spent() {
+            return None;
+        }
+        let view =
+            View::part(&self.snapshot.markets, self.problem, &kept, gas(&self.snapshot.markets, &kept), &mut self.renumber);
+        let smoothing = Smoothing { gas: None, gas_value: self.gas_value, linear: FINE };
+        let mut nu: Vec<f64> = match &self.best {
+            // Tokens that the best choice priced are closer there.
+            Some(best) => view
+                .tokens
+                .iter()
+                .map(|t| best.prices.iter().find(|(token, _)| token == t).map_or(self.prices[*t as usize], |p| p.1))
+                .collect(),
+            None => view.tokens.iter().map(|&t| self.prices[t as usize]).collect(),
+        };
+        let stop = Stop { tolerance: 1e-9, iterations: 60, progress: 0.0 };
+        let minimum: Minimum = minimise(&view, &mut nu, &smoothing, stop, &mut self.work);
+        self.budget.spend(u64::from(minimum.evaluations) * view.size());
+        let bound = view.bound(&nu, 0.0);
+        self.seen.insert(kept.clone());
+        let mut margins = vec![f64::NEG_INFINITY; kept.len()];
+        view.profits(&nu, |_, market, profit| {
+            if let Some(k) = kept.iter().position(|k| k.market == market) {
+                let swaps = f64::from(kept[k].coins.count_ones().saturating_sub(1));
+                margins[k] = profit - swaps * self.snapshot.markets.gas(market) * self.gas_value;
+            }
+        });
+        let promising = self.best.as_ref().is_none_or(|best| bound > best.value);
+        let value = if minimum.converged || !promising {
+            bound
+        } else if kept.len() <= SMALL {
+            // The dual value of prices that did not converge says little: the programme does.
+            self.budget.spend(PROGRAM_WORK);
+            program::solve(&view, &nu, COARSE, None).map_or(f64::NEG_INFINITY, |flows| flows.gross)
+        } else {
+            f64::NEG_INFINITY
+        };
+        let prices = view.tokens.iter().copied().zip(nu).collect();
+        Some(Choice { kept, bound, value, prices, margins })
+    }
+
+    /// Weighs a choice and keeps it if it is the best.
+    fn consider(&mut self, kept: Vec<Kept>) -> Option<(Choice, bool)> {
+        let choice = self.weigh(kept)?;
+        let better = self.best.as_ref().is_none_or(|best| choice.value > best.value + 1e-12 * best.value.abs());
+        if better {
+            self.best = Some(choice.clone());
+        }
+        Some((choice, better))
+    }
+
+    /// Step 2: which markets.
+    pub(super) fn choose(&mut self) {
+        for kept in self.paths() {
+            self.prune(kept);
+        }
+        if !self.trades() {
+            self.best = None;
+            return;
+        }
+        self.grow();
+        if self.is_hopeless() || self.is_far_off() {
+            return;
+        }
+        self.climb();
+        self.bound_and_retry();
+    }
+
+    /// Whether the best choice is so far below what is of use that no finer choice of markets will make up for it.
+    fn is_far_off(&self) -> bool {
+        let gas = (self.problem.gas.fixed + FAR_GAS) * self.gas_value;
+        self.best.as_ref().is_none_or(|best| best.value < self.problem.reserve - gas - NEAR * self.scale())
+    }
+
+    /// Adds and drops for as long as it helps.
+    pub(super) fn climb(&mut self) {
+        loop {
+            let improved = self.grow() | self.drop_one();
+            if !improved || self.budget.is_spent() {
+                break;
+            }
+        }
+    }
+
+    /// Whether the best choice does anything for what the problem offers: cycles of their own need no order, and serve none.
+    fn trades(&self) -> bool {
+        let Some(best) = &self.best else { return false };
+        let price = |token: Token| best.prices.iter().find(|p| p.0 == token).map_or(1.0, |p| p.1);
+        !self.problem.endowment.is_empty() || self.problem.limits.iter().any(|l| price(l.give) * l.rate > price(l.take))
+    }
+
+    /// Adds markets that would earn their gas, many at once and then one at a time. True if it helped.
+    fn grow(&mut self) -> bool {
+        let mut improved = false;
+        loop {
+            let outside = self.outsiders();
+            let mut added = self.prune(self.with(&outside[..outside.len().min(ADD)]));
+            for candidate in outside.iter().take(ADD) {
+                if added {
+                    break;
+                }
+                added = self.prune(self.with(std::slice::from_ref(candidate)));
+            }
+            improved |= added;
+            if !added || self.budget.is_spent() {
+                return improved;
+            }
+        }
+    }
+
+    /// The best choice with more markets.
+    fn with(&self, more: &[Kept]) -> Vec<Kept> {
+        let mut kept = self.best.as_ref().map_or_else(Vec::new, |best| best.kept.clone());
+        for candidate in more {
+            match kept.iter_mut().find(|k| k.market == candidate.market) {
+                Some(k) => k.coins |= candidate.coins,
+                None => kept.push(*candidate),
+            }
+        }
+        kept
+    }
+
+    /// Drops what does not earn its gas, the worst half first, until everything does. True if it found a new best.
+    pub(super) fn prune(&mut self, mut kept: Vec<Kept>) -> bool {
+        let mut improved = false;
+        while let Some((choice, better)) = self.consider(kept) {
+            improved |= better;
+            let mut failing: Vec<usize> = (0..choice.kept.len()).filter(|&k| choice.margins[k] < 0.0).collect();
+            if failing.is_empty() {
+                break;
+            }
+            failing.sort_by(|&a, &b| choice.margins[a].total_cmp(&choice.margins[b]));
+            failing.truncate(failing.len().div_ceil(2));
+            kept = (0..choice.kept.len()).filter(|k| !failing.contains(k)).map(|k| choice.kept[k]).collect();
+        }
+        improved
+    }
+
+    /// Tries the best choice without each of its markets, and without each coin of the larger ones; least margin first.
+    fn drop_one(&mut self) -> bool {
+        let mut improved = false;
+        'again: while let Some(best) = self.best.clone() {
+            let mut order: Vec<usize> = (0..best.kept.len()).collect();
+            order.sort_by(|&a, &b| best.margins[a].total_cmp(&best.margins[b]));
+            for k in order {
+                let gas = self.snapshot.markets.gas(best.kept[k].market) * self.gas_value;
+                // A market that earns many times its gas stays.
+                if best.margins[k] > 20.0 * gas {
+                    break;
+                }
+                let coins = best.kept[k].coins;
+                let mut options = vec![0];
+                if coins.count_ones() > 2 {
+                    options.extend((0..8).map(|c| 1 << c).filter(|c| coins & c != 0).map(|c| coins & !c));
+                }
+                for option in options {
+                    let mut kept = best.kept.clone();
+                    if option == 0 {
+                        kept.remove(k);
+                    } else {
+                        kept[k].coins = option;
+                    }
+                    if self.prune(kept) {
+                        improved = true;
+                        continue 'again;
+                    }
+                }
+            }
+            break;
+        }
+        improved
+    }
+
+    /// Markets outside of the best choice that would earn their gas at its prices, best first.
+    fn outsiders(&mut self) -> Vec<Kept> {
+        let Some(best) = &self.best else { return Vec::new() };
+        let start = self.prices.clone();
+        let own = best.prices.clone();
+        self.adopt(own.into_iter());
+        let prices = std::mem::replace(&mut self.prices, start);
+        let Some(best) = &self.best else { return Vec::new() };
+        let snapshot = self.snapshot;
+        let view = self.whole();
+        let gas_value = self.problem.gas.price * prices[self.problem.gas.token as usize];
+        self.bound = self.bound.min(view.bound(&prices, gas_value));
+        let mut found: Vec<(f64, Kept)> = Vec::new();
+        view.profits(&prices, |coins, market, profit| {
+            let margin = profit - snapshot.markets.gas(market) * gas_value;
+            let known = best.kept.iter().any(|k| k.market == market && k.coins & coins == coins);
+            if margin > 0.0 && !known {
+                found.push((margin, Kept { market, coins }));
+            }
+        });
+        self.budget.spend(2 * view.size());
+        found.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        found.into_iter().map(|f| f.1).collect()
+    }
+
+    /// The best single path and the best few that share no market, for each way the problem trades.
+    fn paths(&mut self) -> Vec<Vec<Kept>> {
+        let markets = &self.snapshot.markets;
+        let mut found = Vec::new();
+        for (from, to, amount) in self.ways() {
+            if !self.problem.limits.is_empty() {
+                // The best amount is not known yet.
+                for part in PARTS {
+                    let usable = |market: MarketId| !self.barred.contains(&market);
+                    let path =
+                        best_path(markets, &self.snapshot.hops, (from, to), part * amount, PATH_HOPS, self.gas_value, usable);
+                    found.extend(path.map(|path| kept_of(&path)));
+                }
+            }
+            let mut used: Vec<MarketId> = self.barred.to_vec();
+            let mut union: Vec<Kept> = Vec::new();
+            for k in 0..PATHS {
+                let part = if k == 0 { amount } else { amount / PATHS as f64 };
+                let usable = |market: MarketId| !used.contains(&market);
+                let Some(path) = best_path(markets, &self.snapshot.hops, (from, to), part, PATH_HOPS, self.gas_value, usable)
+                else {
+                    break;
+                };
+                let kept = kept_of(&path);
+                self.budget.spend(PATH_HOPS as u64 * markets.len() as u64);
+                used.extend(kept.iter().map(|k| k.market));
+                if k == 0 {
+                    found.push(kept.clone());
+                }
+                union.extend(kept);
+                if self.budget.is_spent() {
+                    break;
+                }
+            }
+            if !union.is_empty() {
+                found.push(union);
+            }
+        }
+        found
+    }
+
+    /// From which token into which, and how much at the most.
+    fn ways(&self) -> Vec<(Token, Token, f64)> {
+        let mut ways: Vec<(Token, Token, f64)> = self.problem.limits.iter().map(|l| (l.give, l.take, l.rate * l.cap)).collect();
+        for wanted in &self.problem.wanted {
+            for &(token, amount) in self.problem.endowment.iter().filter(|e| e.0 != wanted.token) {
+                if amount > 0.0 {
+                    ways.push((token, wanted.token, amount));
+                } else {
+                    ways.push((wanted.token, token, -amount));
+                }
+            }
+        }
+        ways
+    }
+}
+
+fn kept_of(path: &Path) -> Vec<Kept> {
+    path.hops.iter().map(|h| Kept { market: h.market, coins: (1 << h.input) | (1 << h.output) }).collect()
+}

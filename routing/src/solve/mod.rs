@@ -1,0 +1,262 @@
+//! The loop: prices with gas, a choice of markets, flows, certificate.
+//!
+//! 1. **Prices** over all markets, each at its gas or not at all: the minimum of the gas-aware dual, its corners rounded less and
+//!    less. They are found once for many solves on the same markets ([`clearing_prices`]).
+//! 2. **Choice.** On a choice of markets everything is convex again, and the dual gives its worth in a few dozen evaluations of a
+//!    few markets, without a programme: so choices are compared by the hundred. From the best single path, the best few, and
+//!    what the first prices use, markets that do not earn their gas are dropped and markets that would are added, many at once and
+//!    then one by one, for as long as it helps. Once no market outside would earn its gas and all inside do, the choice is optimal:
+//!    its worth is the bound. The bound is the least of those at all prices met on the way.
+//! 3. **Flows** by the linear programme on the best choice.
+
+mod choice;
+mod refine;
+
+use rustc_hash::FxHashSet;
+
+use crate::budget::Budget;
+use crate::dual::{Stop, Workspace, minimise};
+use crate::market::{MarketId, Markets, Token};
+use crate::path::Hops;
+use crate::problem::{Certificate, GasPrice, Limit, Outcome, Problem, Status, Wanted};
+use crate::program::{self, Flows};
+use crate::view::{Kept, Renumber, Smoothing, View, gas};
+
+/// How far an offer may be from the prices and still be looked at: fees and depth are on top of prices.
+const NEAR: f64 = 0.03;
+/// Smoothing of limits once markets are chosen.
+const FINE: f64 = 3e-6;
+/// A convex gap that is as good as none: a part of the problem's scale (10⁻⁴ basis points).
+const CLOSED: f64 = 1e-8;
+
+/// Markets with what is derived of them once and used by every solve.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    markets: Markets,
+    hops: Hops,
+    identity: Vec<Token>,
+    /// How many markets hold each token.
+    degree: Vec<u32>,
+}
+
+impl Snapshot {
+    /// Takes the markets as they are.
+    pub fn new(markets: Markets) -> Self {
+        let hops = Hops::new(&markets);
+        let identity = (0..markets.tokens() as Token).collect();
+        let mut degree = vec![0; markets.tokens()];
+        for market in 0..markets.len() as MarketId {
+            for &token in markets.coins(market) {
+                degree[token as usize] += 1;
+            }
+        }
+        Self { markets, hops, identity, degree }
+    }
+
+    /// The markets.
+    pub fn markets(&self) -> &Markets {
+        &self.markets
+    }
+
+    /// The token that most markets hold.
+    pub fn hub(&self) -> Option<Token> {
+        self.identity.iter().copied().max_by_key(|&t| (self.degree[t as usize], std::cmp::Reverse(t)))
+    }
+
+    /// The ways between tokens.
+    pub fn hops(&self) -> &Hops {
+        &self.hops
+    }
+}
+
+/// Finds the best flows for `problem`. `warm` are prices to start from, such as those of a solve before; without, every
+/// token starts at one, its reference value. Markets for which `barred` is true are not used.
+pub fn solve(snapshot: &Snapshot, problem: &Problem, warm: Option<&[f64]>, barred: &[MarketId], budget: &Budget) -> Outcome {
+    Search::new(snapshot, problem, warm, barred, budget).run()
+}
+
+/// Prices at which no cycle pays for its gas, as far as a few Newton steps lead: where solves on these markets best start from.
+/// `anchor` keeps its reference value; `gas_price` is what a unit of gas costs.
+pub fn clearing_prices(snapshot: &Snapshot, anchor: Token, gas_price: f64, budget: &Budget) -> Vec<f64> {
+    let problem = Problem {
+        wanted: vec![Wanted { token: anchor, weight: 1.0, free: true }],
+        gas: GasPrice { token: anchor, price: gas_price, fixed: 0.0 },
+        ..Problem::default()
+    };
+    let mut search = Search::new(snapshot, &problem, None, &[], budget);
+    let view = search.whole();
+    search.refine(&view);
+    search.prices
+}
+
+/// A choice of markets with its worth.
+#[derive(Debug, Clone)]
+struct Choice {
+    kept: Vec<Kept>,
+    /// The dual value: a bound on the choice.
+    bound: f64,
+    /// The same if the prices converged, else what the programme makes of them.
+    value: f64,
+    /// Prices of the tokens that the choice touches.
+    prices: Vec<(Token, f64)>,
+    /// Profit less gas of each market kept.
+    margins: Vec<f64>,
+}
+
+struct Search<'a> {
+    snapshot: &'a Snapshot,
+    problem: &'a Problem,
+    barred: &'a [MarketId],
+    budget: &'a Budget<'a>,
+    /// Prices of all tokens.
+    prices: Vec<f64>,
+    /// What a unit of gas costs in the objective.
+    gas_value: f64,
+    bound: f64,
+    work: Workspace,
+    renumber: Renumber,
+    seen: FxHashSet<Vec<Kept>>,
+    best: Option<Choice>,
+}
+
+impl<'a> Search<'a> {
+    fn new(
+        snapshot: &'a Snapshot,
+        problem: &'a Problem,
+        warm: Option<&[f64]>,
+        barred: &'a [MarketId],
+        budget: &'a Budget<'a>,
+    ) -> Self {
+        let mut prices = vec![1.0; snapshot.markets.tokens()];
+        if let Some(warm) = warm.filter(|w| w.len() == prices.len()) {
+            // In units of what is wanted.
+            let wanted = problem.wanted.first();
+            let scale = wanted.map_or(1.0, |w| w.weight / warm.get(w.token as usize).copied().unwrap_or(1.0));
+            for (price, warm) in prices.iter_mut().zip(warm) {
+                *price = warm * scale;
+            }
+        }
+        let mut search = Self {
+            snapshot,
+            problem,
+            barred,
+            budget,
+            prices,
+            gas_value: 0.0,
+            bound: f64::INFINITY,
+            work: Workspace::default(),
+            renumber: Renumber::default(),
+            seen: FxHashSet::default(),
+            best: None,
+        };
+        search.reprice_gas();
+        search
+    }
+
+    fn run(mut self) -> Outcome {
+        if self.is_hopeless() {
+            return self.idle();
+        }
+        self.choose();
+        if self.best.as_ref().is_none_or(|best| best.bound <= self.problem.reserve) {
+            return self.idle();
+        }
+        self.finish()
+    }
+
+    /// Whether nothing is brought and no offer comes near the prices, or the bound is below what is of use.
+    fn is_hopeless(&self) -> bool {
+        let price = |token: Token| self.prices[token as usize];
+        let far = |l: &Limit| price(l.give) * l.rate * (1.0 + NEAR) <= price(l.take);
+        self.bound <= self.problem.reserve || (self.problem.endowment.is_empty() && self.problem.limits.iter().all(far))
+    }
+
+    fn reprice_gas(&mut self) {
+        let price = self.prices.get(self.problem.gas.token as usize).copied().unwrap_or(1.0);
+        self.gas_value = self.problem.gas.price * price;
+    }
+
+    /// All markets that are not barred.
+    fn whole(&self) -> View<'a> {
+        let mut view = View::whole(&self.snapshot.markets, &self.snapshot.identity, self.problem);
+        view.bar(self.barred);
+        view
+    }
+
+    /// Units that the problem moves.
+    fn scale(&self) -> f64 {
+        let brought: f64 = self.problem.endowment.iter().map(|e| e.1.abs()).sum();
+        let offered: f64 = self.problem.limits.iter().map(|l| l.cap * l.rate).sum();
+        (brought + offered).max(1.0)
+    }
+
+    /// Step 3: flows and certificate.
+    fn finish(mut self) -> Outcome {
+        let Some(best) = self.best.take() else { return self.idle() };
+        let view = View::part(
+            &self.snapshot.markets,
+            self.problem,
+            &best.kept,
+            gas(&self.snapshot.markets, &best.kept),
+            &mut self.renumber,
+        );
+        let mut nu: Vec<f64> = best.prices.iter().map(|p| p.1).collect();
+        let (mut flows, mut bound): (Option<Flows>, f64) = (None, best.bound);
+        let enough = CLOSED * view.scale();
+        let gap = |bound: f64, flows: &Option<Flows>| flows.as_ref().map_or(f64::INFINITY, |f| bound - f.gross);
+        for (linear, widths) in [(FINE, [1e-4, 1e-5]), (1e-8, [1e-4, 1e-6]), (1e-4, [1e-2, 1e-3]), (1e-6, [1e-3, 1e-4])] {
+            if gap(bound, &flows) <= enough {
+                break;
+            }
+            if linear != FINE {
+                // The corners of limits, sharper; or, where that did not do, rounder and sharper again.
+                let smoothing = Smoothing { gas: None, gas_value: self.gas_value, linear };
+                let minimum = minimise(
+                    &view,
+                    &mut nu,
+                    &smoothing,
+                    Stop { tolerance: 1e-10, iterations: 60, progress: 0.0 },
+                    &mut self.work,
+                );
+                self.budget.spend(u64::from(minimum.evaluations) * view.size());
+                bound = bound.min(view.bound(&nu, 0.0));
+            }
+            for delta in widths {
+                // A programme that fails is no answer; the next width may do.
+                if let Ok(found) = program::solve(&view, &nu, delta, flows.as_ref())
+                    && flows.as_ref().is_none_or(|f| found.gross > f.gross)
+                {
+                    flows = Some(found);
+                }
+                if gap(bound, &flows) <= enough {
+                    break;
+                }
+            }
+        }
+        let Some(mut flows) = flows.filter(|f| f.gross.is_finite()) else { return self.idle() };
+        flows.gross = program::gross(&view, &nu, &flows);
+        for (&token, &price) in view.tokens.iter().zip(&nu) {
+            self.prices[token as usize] = price;
+        }
+        let status = if self.budget.is_spent() {
+            Status::Budget
+        } else if bound - flows.gross <= 100.0 * enough {
+            Status::Optimal
+        } else {
+            Status::Feasible
+        };
+        let certificate = Certificate {
+            value: flows.gross,
+            gas: self.problem.gas.fixed + gas(&self.snapshot.markets, &best.kept),
+            bound_kept: bound,
+            bound: self.bound,
+        };
+        Outcome { flows: flows.markets, fills: flows.fills, prices: self.prices, certificate, status }
+    }
+
+    fn idle(self) -> Outcome {
+        let certificate = Certificate { value: 0.0, gas: 0.0, bound_kept: 0.0, bound: self.bound };
+        let fills = vec![0.0; self.problem.limits.len()];
+        Outcome { flows: Vec::new(), fills, prices: self.prices, certificate, status: Status::Idle }
+    }
+}
