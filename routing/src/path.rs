@@ -58,7 +58,7 @@ pub struct Path {
 }
 
 /// The best path of at most `most` hops for `amount` units of `from` into `to`, by output less gas at `gas_value` a unit.
-/// Markets for which `usable` is false are passed over; no token is visited twice. Looks at each hop at most once a length:
+/// Hops for which `usable` is false are passed over; no token is visited twice. Looks at each hop at most once a length:
 /// the label with the best net amount survives at each token, as is usual.
 pub fn best_path(
     markets: &Markets,
@@ -67,7 +67,7 @@ pub fn best_path(
     amount: f64,
     most: usize,
     gas_value: f64,
-    usable: impl Fn(MarketId) -> bool,
+    usable: impl Fn(Hop) -> bool,
 ) -> Option<Path> {
     #[derive(Clone, Copy)]
     struct Label {
@@ -94,7 +94,7 @@ pub fn best_path(
         for &(token, held, net) in &frontier {
             let behind = trace(&levels, length - 1, token);
             for (hop, next) in hops.from(token) {
-                if (length == most && next != to) || next == from || !usable(hop.market) {
+                if (length == most && next != to) || next == from || !usable(hop) {
                     continue;
                 }
                 let curve = markets.curve(hop.market);

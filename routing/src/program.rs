@@ -6,7 +6,7 @@
 //! chords cost against the curve is second order in δ, and the certificate measures it.
 
 use arrayvec::ArrayVec;
-use good_lp::{Expression, ProblemVariables, Solution, SolverModel, Variable, constraint, variable};
+use good_lp::{Expression, ProblemVariables, Solution, SolverModel, Variable, WithTimeLimit, constraint, variable};
 
 use crate::curve::{Curve, Response};
 use crate::market::Token;
@@ -15,6 +15,9 @@ use crate::view::View;
 
 /// Price offsets of the chords' ends, as parts of δ.
 const OFFSETS: [f64; 4] = [0.1, 0.5, 2.0, 8.0];
+
+/// The most that a programme may take.
+const MOST_SECONDS: f64 = 1.0;
 
 /// Why a programme gave no flows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -200,7 +203,8 @@ impl<'v, 'm> Builder<'v, 'm> {
             for share in self.shares {
                 model.add_constraint(constraint::leq(share, 1.0));
             }
-            let solution = model.solve().map_err(|e| ProgramError::Solver(e.to_string()))?;
+            // A simplex may cycle; an ordinary programme takes less than a hundredth of this.
+            let solution = model.with_time_limit(MOST_SECONDS).solve().map_err(|e| ProgramError::Solver(e.to_string()))?;
             self.columns.iter().map(|(_, v)| solution.value(*v)).collect()
         };
         let mut pairs = vec![[0.0_f64; 2]; view.pairs.len()];

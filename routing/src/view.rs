@@ -13,6 +13,7 @@ use arrayvec::ArrayVec;
 
 use crate::curve::{Curve, Response};
 use crate::market::{Block, MarketId, Markets, Pair, Token};
+use crate::path::Hop;
 use crate::problem::{Limit, Problem};
 
 /// Prices do not fall below this.
@@ -186,12 +187,22 @@ impl<'m> View<'m> {
         }
     }
 
-    /// Takes markets out.
-    pub fn bar(&mut self, barred: &[MarketId]) {
-        if !barred.is_empty() {
-            self.pairs.to_mut().retain(|pair| !barred.contains(&pair.market));
-            self.blocks.to_mut().retain(|block| !barred.contains(&block.market));
+    /// Takes ways out: a pair's in that direction, a larger market as a whole.
+    pub fn bar(&mut self, barred: &[Hop]) {
+        if barred.is_empty() {
+            return;
         }
+        for pair in self.pairs.to_mut() {
+            for hop in barred.iter().filter(|hop| hop.market == pair.market) {
+                let [a, b] = pair.coins;
+                if (hop.input, hop.output) == (a, b) {
+                    pair.rates[0] = 0.0;
+                } else if (hop.input, hop.output) == (b, a) {
+                    pair.rates[1] = 0.0;
+                }
+            }
+        }
+        self.blocks.to_mut().retain(|block| barred.iter().all(|hop| hop.market != block.market));
     }
 
     /// How much work an evaluation is.

@@ -11,7 +11,7 @@ pub struct Config {
     pub quarantine_factor: f64,
     /// The most that closed cycles may earn from one pool in one solution; a pool that gives more is not trusted.
     pub max_arbitrage_per_pool: f64,
-    /// The most that closed cycles may earn in all the solutions of one auction.
+    /// The most that closed cycles may earn in one solution of an auction.
     pub max_arbitrage_per_auction: f64,
     /// Tokens that are not touched.
     pub denied_tokens: Vec<Address>,
@@ -33,7 +33,7 @@ impl Default for Config {
             denied_tokens: Vec::new(),
             denied_pools: Vec::new(),
             min_surplus: 0.0,
-            work_per_order: 4_000_000,
+            work_per_order: 40_000_000,
         }
     }
 }

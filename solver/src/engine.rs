@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use ballast_routing::{Budget, MarketId, Outcome, Problem, Status, Token, solve};
+use ballast_routing::{Budget, Hop, Outcome, Problem, Status, Token, solve};
 use ballast_wire::Side;
 use rayon::prelude::*;
 
 use crate::auction::{Auction, Drops, Subject};
 use crate::batch::compile::{Compiled, compile};
 use crate::batch::cycles::{Arbitrage, arbitrage};
-use crate::batch::plan::{Plan, PlanError, Step, Swap, plan, steps};
+use crate::batch::plan::{Plan, PlanError, Step, Swap, Way, plan, steps};
 use crate::batch::{Bid, Liquidity};
 use crate::config::Config;
 use crate::settlement::{Verified, verify};
@@ -54,6 +54,8 @@ pub struct Filled {
     pub status: Status,
     /// What a value unit of gap scores, in value units of the native token.
     pub score: f64,
+    /// How often it was solved until its plan could be executed.
+    pub attempts: usize,
 }
 
 /// What came of an order.
@@ -115,11 +117,7 @@ pub fn run(auction: &Auction, config: &Config, stop: &(dyn Fn() -> bool + Sync))
         .map(|index| {
             let began = Instant::now();
             let _span = tracing::debug_span!("order", uid = %auction.orders[index].uid).entered();
-            let answer = match Attempt::new(auction, &liquidity, config, index, stop).and_then(|a| a.run(&warm)) {
-                Ok(filled) => Answer::Filled(Box::new(filled)),
-                Err(reason) => Answer::Unfilled(reason),
-            };
-            (answer, began.elapsed())
+            (answer(auction, &liquidity, config, index, Some(&warm), stop), began.elapsed())
         })
         .collect();
     for (order, (answer, _)) in auction.orders.iter().zip(&answers) {
@@ -128,6 +126,21 @@ pub fn run(auction: &Auction, config: &Config, stop: &(dyn Fn() -> bool + Sync))
         }
     }
     Report { answers, drops, pools: liquidity.len(), times: [laid_out, began.elapsed()] }
+}
+
+/// Solves one order of an auction, the one at `index`, from `warm` prices if there are any.
+pub fn answer(
+    auction: &Auction,
+    liquidity: &Liquidity,
+    config: &Config,
+    index: usize,
+    warm: Option<&[f64]>,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Answer {
+    match Attempt::new(auction, liquidity, config, index, stop).and_then(|a| a.run(warm)) {
+        Ok(filled) => Answer::Filled(Box::new(filled)),
+        Err(reason) => Answer::Unfilled(reason),
+    }
 }
 
 /// A plan that can be executed.
@@ -163,21 +176,28 @@ impl<'a> Attempt<'a> {
 
     /// Solves, plans and verifies. What cannot be executed, or gives more than a sane pool would, is barred, and it is solved again;
     /// the best of the plans is kept.
-    fn run(self, warm: &[f64]) -> Result<Filled, String> {
+    fn run(self, warm: Option<&[f64]>) -> Result<Filled, String> {
         let budget = Budget::until(self.config.work_per_order, self.stop);
         let order = &self.auction.orders[self.index];
         let problem: &Problem = &self.compiled.problem;
         let least = problem.reserve + self.config.min_surplus * 1e3;
-        let mut barred: Vec<MarketId> = Vec::new();
+        let mut barred: Vec<Hop> = Vec::new();
         let mut bound = f64::NEG_INFINITY;
         let mut best: Option<Candidate> = None;
         let mut reason = "no executable plan".to_owned();
-        for _ in 0..ATTEMPTS {
-            let outcome = solve(&self.liquidity.snapshot, problem, Some(warm), &barred, &budget);
+        let mut attempts = 0;
+        while attempts < ATTEMPTS {
+            attempts += 1;
+            let outcome = solve(&self.liquidity.snapshot, problem, warm, &barred, &budget);
             // Barring pools only lowers the bound: the first is the one over all of them.
             bound = bound.max(outcome.certificate.bound);
             if outcome.flows.is_empty() || outcome.certificate.value <= least {
-                reason = if outcome.certificate.bound <= least { "out of the money" } else { "not worth its gas" }.to_owned();
+                reason = match outcome.status {
+                    _ if outcome.certificate.bound <= least => "out of the money",
+                    Status::Budget => "time or work ran out",
+                    _ => "not worth its gas",
+                }
+                .to_owned();
                 break;
             }
             let proposed = steps(self.liquidity, &outcome.flows, &outcome.prices);
@@ -186,7 +206,8 @@ impl<'a> Attempt<'a> {
             let suspects = self.suspects(&harvest);
             if !suspects.is_empty() {
                 tracing::warn!(pools = ?suspects, "cycles earn more than is believable; solving again without");
-                self.bar(&mut barred, &outcome, &suspects);
+                let ways: Vec<Way> = proposed.iter().filter(|s| suspects.contains(&s.pool)).map(Way::of).collect();
+                self.bar(&mut barred, &outcome, &ways);
                 continue;
             }
             let again = match plan(self.auction, self.liquidity, order, &outcome, self.config) {
@@ -200,11 +221,16 @@ impl<'a> Attempt<'a> {
                     }
                     again
                 }
-                Err(PlanError::Swap(pool, error)) => {
-                    tracing::debug!(pool, %error, "a planned swap fails");
-                    vec![pool]
+                Err(PlanError::Swap { way, error }) => {
+                    tracing::debug!(pool = way.pool, %error, "a planned swap fails");
+                    vec![way]
                 }
                 Err(PlanError::Limit(abandoned)) if !abandoned.is_empty() => abandoned,
+                // A fill too small for its gas: cycles were the point of it, not the order.
+                Err(error @ PlanError::Gas) => {
+                    reason = error.to_string();
+                    proposed.iter().filter(|s| harvest.by_pool.contains_key(&s.pool)).map(Way::of).collect()
+                }
                 Err(error) => {
                     reason = error.to_string();
                     break;
@@ -215,7 +241,7 @@ impl<'a> Attempt<'a> {
             }
             self.bar(&mut barred, &outcome, &again);
         }
-        best.ok_or(reason).and_then(|best| self.finish(best, bound))
+        best.ok_or(reason).and_then(|best| self.finish(best, bound, attempts))
     }
 
     /// Pools whose part in cycles is beyond what is allowed.
@@ -235,14 +261,18 @@ impl<'a> Attempt<'a> {
         suspects
     }
 
-    fn bar(&self, barred: &mut Vec<MarketId>, outcome: &Outcome, pools: &[usize]) {
-        let markets = outcome.flows.iter().map(|f| f.market);
-        barred.extend(markets.filter(|&m| pools.contains(&self.liquidity.pool(m))));
-        barred.sort_unstable();
-        barred.dedup();
+    /// Bars ways through the pools that an outcome uses.
+    fn bar(&self, barred: &mut Vec<Hop>, outcome: &Outcome, ways: &[Way]) {
+        for way in ways {
+            let pool = &self.auction.pools[way.pool];
+            let market = outcome.flows.iter().map(|f| f.market).find(|&m| self.liquidity.pool(m) == way.pool);
+            if let (Some(market), Some(input), Some(output)) = (market, pool.coin(way.input), pool.coin(way.output)) {
+                barred.push(Hop { market, input: input as u8, output: output as u8 });
+            }
+        }
     }
 
-    fn finish(self, best: Candidate, bound: f64) -> Result<Filled, String> {
+    fn finish(self, best: Candidate, bound: f64, attempts: usize) -> Result<Filled, String> {
         let Candidate { plan, realised, outcome, harvest } = best;
         let order = &self.auction.orders[self.index];
         let bid = Bid::single(self.index as u64, self.auction, order, &plan);
@@ -265,6 +295,7 @@ impl<'a> Attempt<'a> {
             gaps,
             status: outcome.status,
             score: self.compiled.score,
+            attempts,
         })
     }
 

@@ -2,12 +2,14 @@
 
 use crate::dual::{Minimum, Stop, minimise};
 use crate::market::{MarketId, Token};
-use crate::path::{Path, best_path};
+use crate::path::{Hop, Path, best_path};
 use crate::program;
 use crate::view::{Kept, Smoothing, View, gas};
 
-use super::{Choice, FINE, NEAR, Search};
+use super::{Choice, FINE, Search};
 
+/// Worth, as a part of the problem's scale, that a better choice of markets might add.
+const FAR: f64 = 0.03;
 /// Gas, over and above the settlement's own, that a better choice of markets might save.
 const FAR_GAS: f64 = 1e6;
 /// Markets added at once.
@@ -31,8 +33,9 @@ impl Search<'_> {
         if kept.is_empty() || self.seen.contains(&kept) || self.budget.is_spent() {
             return None;
         }
-        let view =
+        let mut view =
             View::part(&self.snapshot.markets, self.problem, &kept, gas(&self.snapshot.markets, &kept), &mut self.renumber);
+        view.bar(self.barred);
         let smoothing = Smoothing { gas: None, gas_value: self.gas_value, linear: FINE };
         let mut nu: Vec<f64> = match &self.best {
             // Tokens that the best choice priced are closer there.
@@ -72,7 +75,8 @@ impl Search<'_> {
     /// Weighs a choice and keeps it if it is the best.
     fn consider(&mut self, kept: Vec<Kept>) -> Option<(Choice, bool)> {
         let choice = self.weigh(kept)?;
-        let better = self.best.as_ref().is_none_or(|best| choice.value > best.value + 1e-12 * best.value.abs());
+        let better =
+            self.serves(&choice) && self.best.as_ref().is_none_or(|best| choice.value > best.value + 1e-12 * best.value.abs());
         if better {
             self.best = Some(choice.clone());
         }
@@ -83,10 +87,6 @@ impl Search<'_> {
     pub(super) fn choose(&mut self) {
         for kept in self.paths() {
             self.prune(kept);
-        }
-        if !self.trades() {
-            self.best = None;
-            return;
         }
         self.grow();
         if self.is_hopeless() || self.is_far_off() {
@@ -99,7 +99,7 @@ impl Search<'_> {
     /// Whether the best choice is so far below what is of use that no finer choice of markets will make up for it.
     fn is_far_off(&self) -> bool {
         let gas = (self.problem.gas.fixed + FAR_GAS) * self.gas_value;
-        self.best.as_ref().is_none_or(|best| best.value < self.problem.reserve - gas - NEAR * self.scale())
+        self.best.as_ref().is_none_or(|best| best.value < self.problem.reserve - gas - FAR * self.scale())
     }
 
     /// Adds and drops for as long as it helps.
@@ -112,10 +112,9 @@ impl Search<'_> {
         }
     }
 
-    /// Whether the best choice does anything for what the problem offers: cycles of their own need no order, and serve none.
-    fn trades(&self) -> bool {
-        let Some(best) = &self.best else { return false };
-        let price = |token: Token| best.prices.iter().find(|p| p.0 == token).map_or(1.0, |p| p.1);
+    /// Whether a choice does anything for what the problem offers: cycles of their own need no order, and serve none.
+    fn serves(&self, choice: &Choice) -> bool {
+        let price = |token: Token| choice.prices.iter().find(|p| p.0 == token).map_or(1.0, |p| p.1);
         !self.problem.endowment.is_empty() || self.problem.limits.iter().any(|l| price(l.give) * l.rate > price(l.take))
     }
 
@@ -234,17 +233,17 @@ impl Search<'_> {
             if !self.problem.limits.is_empty() {
                 // The best amount is not known yet.
                 for part in PARTS {
-                    let usable = |market: MarketId| !self.barred.contains(&market);
+                    let usable = |hop: Hop| !self.barred.contains(&hop);
                     let path =
                         best_path(markets, &self.snapshot.hops, (from, to), part * amount, PATH_HOPS, self.gas_value, usable);
                     found.extend(path.map(|path| kept_of(&path)));
                 }
             }
-            let mut used: Vec<MarketId> = self.barred.to_vec();
+            let mut used: Vec<MarketId> = Vec::new();
             let mut union: Vec<Kept> = Vec::new();
             for k in 0..PATHS {
                 let part = if k == 0 { amount } else { amount / PATHS as f64 };
-                let usable = |market: MarketId| !used.contains(&market);
+                let usable = |hop: Hop| !used.contains(&hop.market) && !self.barred.contains(&hop);
                 let Some(path) = best_path(markets, &self.snapshot.hops, (from, to), part, PATH_HOPS, self.gas_value, usable)
                 else {
                     break;

@@ -17,13 +17,13 @@ use rustc_hash::FxHashSet;
 use crate::budget::Budget;
 use crate::dual::{Stop, Workspace, minimise};
 use crate::market::{MarketId, Markets, Token};
-use crate::path::Hops;
+use crate::path::{Hop, Hops};
 use crate::problem::{Certificate, GasPrice, Limit, Outcome, Problem, Status, Wanted};
 use crate::program::{self, Flows};
 use crate::view::{Kept, Renumber, Smoothing, View, gas};
 
-/// How far an offer may be from the prices and still be looked at: fees and depth are on top of prices.
-const NEAR: f64 = 0.03;
+/// How far an offer may be from the prices and still be looked at: where no market would earn its gas, prices are loose.
+const NEAR: f64 = 0.3;
 /// Smoothing of limits once markets are chosen.
 const FINE: f64 = 3e-6;
 /// A convex gap that is as good as none: a part of the problem's scale (10⁻⁴ basis points).
@@ -70,8 +70,9 @@ impl Snapshot {
 }
 
 /// Finds the best flows for `problem`. `warm` are prices to start from, such as those of a solve before; without, every
-/// token starts at one, its reference value. Markets for which `barred` is true are not used.
-pub fn solve(snapshot: &Snapshot, problem: &Problem, warm: Option<&[f64]>, barred: &[MarketId], budget: &Budget) -> Outcome {
+/// token starts at one, its reference value. Ways that are `barred` are not used: a market of three
+/// coins and more not in any way, once one of its ways is barred.
+pub fn solve(snapshot: &Snapshot, problem: &Problem, warm: Option<&[f64]>, barred: &[Hop], budget: &Budget) -> Outcome {
     Search::new(snapshot, problem, warm, barred, budget).run()
 }
 
@@ -106,7 +107,7 @@ struct Choice {
 struct Search<'a> {
     snapshot: &'a Snapshot,
     problem: &'a Problem,
-    barred: &'a [MarketId],
+    barred: &'a [Hop],
     budget: &'a Budget<'a>,
     /// Prices of all tokens.
     prices: Vec<f64>,
@@ -124,7 +125,7 @@ impl<'a> Search<'a> {
         snapshot: &'a Snapshot,
         problem: &'a Problem,
         warm: Option<&[f64]>,
-        barred: &'a [MarketId],
+        barred: &'a [Hop],
         budget: &'a Budget<'a>,
     ) -> Self {
         let mut prices = vec![1.0; snapshot.markets.tokens()];
@@ -193,13 +194,14 @@ impl<'a> Search<'a> {
     /// Step 3: flows and certificate.
     fn finish(mut self) -> Outcome {
         let Some(best) = self.best.take() else { return self.idle() };
-        let view = View::part(
+        let mut view = View::part(
             &self.snapshot.markets,
             self.problem,
             &best.kept,
             gas(&self.snapshot.markets, &best.kept),
             &mut self.renumber,
         );
+        view.bar(self.barred);
         let mut nu: Vec<f64> = best.prices.iter().map(|p| p.1).collect();
         let (mut flows, mut bound): (Option<Flows>, f64) = (None, best.bound);
         let enough = CLOSED * view.scale();
@@ -257,6 +259,7 @@ impl<'a> Search<'a> {
     fn idle(self) -> Outcome {
         let certificate = Certificate { value: 0.0, gas: 0.0, bound_kept: 0.0, bound: self.bound };
         let fills = vec![0.0; self.problem.limits.len()];
-        Outcome { flows: Vec::new(), fills, prices: self.prices, certificate, status: Status::Idle }
+        let status = if self.budget.is_spent() { Status::Budget } else { Status::Idle };
+        Outcome { flows: Vec::new(), fills, prices: self.prices, certificate, status }
     }
 }

@@ -98,7 +98,8 @@ impl Search<'_> {
             if round > 0 && settled || self.bound <= self.problem.reserve {
                 break;
             }
-            let view = View::part(&self.snapshot.markets, self.problem, &near, 0.0, &mut self.renumber);
+            let mut view = View::part(&self.snapshot.markets, self.problem, &near, 0.0, &mut self.renumber);
+            view.bar(self.barred);
             let used = self.refine(&view);
             if self.prune(used) {
                 self.climb();

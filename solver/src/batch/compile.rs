@@ -32,6 +32,9 @@ pub struct Compiled {
     pub score: f64,
 }
 
+/// No auction has liquidity for more value units (10⁵ native tokens), and next to larger numbers doubles lose the gas.
+const MOST: f64 = 1e8;
+
 /// The value of `amount` atoms.
 pub(crate) fn value(liquidity: &Liquidity, token: Token, amount: U256) -> Option<f64> {
     liquidity.units.get(token).map(|unit| unit * f64::from(amount))
@@ -59,8 +62,8 @@ pub fn compile(order: &Order, liquidity: &Liquidity, config: &Config) -> Result<
     };
     let problem = Problem { wanted: wanted(surplus_token), gas, ..Problem::default() };
     if order.partial {
-        let limit = Limit { take: order.buy, give: order.sell, rate: sold / bought, cap: bought };
-        return Ok(Compiled { problem: Problem { limits: vec![limit], ..problem }, size: bought, score });
+        let limit = Limit { take: order.buy, give: order.sell, rate: sold / bought, cap: bought.min(MOST) };
+        return Ok(Compiled { problem: Problem { limits: vec![limit], ..problem }, size: bought.min(MOST), score });
     }
     Ok(match order.side {
         Side::Sell => {

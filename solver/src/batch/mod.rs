@@ -10,4 +10,4 @@ pub mod prices;
 
 pub use bid::Bid;
 pub use liquidity::Liquidity;
-pub use plan::{Plan, PlanError, Swap};
+pub use plan::{Plan, PlanError, Swap, Way};

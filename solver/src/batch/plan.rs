@@ -25,7 +25,7 @@ use crate::wide::at_least;
 const EXTRA_ROUNDS: usize = 4;
 /// A step whose rest is a smaller part than this is done.
 const DONE: f64 = 1e-9;
-/// How far a buy order's inputs are raised when its output falls short: first, and at the most.
+/// How far a buy order's stake is raised when its output falls short: first, and at the most.
 const RAISE: [f64; 2] = [1e-12, 1e-3];
 
 /// One exact swap.
@@ -43,6 +43,23 @@ pub struct Swap {
     pub amount_out: U256,
 }
 
+/// A way through a pool, from one token to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Way {
+    /// The auction's pool.
+    pub pool: usize,
+    /// What is given.
+    pub input: Token,
+    /// What is taken.
+    pub output: Token,
+}
+
+impl Way {
+    pub(crate) fn of(step: &Step) -> Self {
+        Self { pool: step.pool, input: step.input, output: step.output }
+    }
+}
+
 /// An order's execution.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
@@ -58,8 +75,8 @@ pub struct Plan {
     pub gas: u64,
     /// What stays behind, in atoms.
     pub left: Vec<(Token, U256)>,
-    /// The auction's pools in cycles that were given up, in whole or in part, for want of funds.
-    pub abandoned: Vec<usize>,
+    /// Ways that closed cycles which were given up, in whole or in part, for want of funds.
+    pub abandoned: Vec<Way>,
 }
 
 /// Why flows cannot be executed.
@@ -67,11 +84,16 @@ pub struct Plan {
 #[non_exhaustive]
 pub enum PlanError {
     /// A pool that will not make a swap it was planned for.
-    #[error("pool {0}: {1}")]
-    Swap(usize, SwapError),
-    /// The exact amounts miss the order's limit; the auction's pools in cycles that were given up on the way.
+    #[error("pool {pool}: {error}", pool = way.pool)]
+    Swap {
+        /// The way through the pool.
+        way: Way,
+        /// What the venue says.
+        error: SwapError,
+    },
+    /// The exact amounts miss the order's limit; the ways that closed cycles given up meanwhile.
     #[error("the exact amounts miss the order's limit")]
-    Limit(Vec<usize>),
+    Limit(Vec<Way>),
     /// The fee for gas takes all that is sold.
     #[error("the gas costs more than what is sold")]
     Gas,
@@ -184,7 +206,7 @@ pub fn plan(
             },
             Side::Buy => Plan {
                 left: left(&run),
-                sold: run.spent(order.sell),
+                sold: run.staked.saturating_sub(run.least),
                 fee,
                 bought: fill,
                 gas: used,
@@ -247,14 +269,21 @@ fn within_limit(order: &Order, plan: Plan) -> Result<Plan, PlanError> {
 /// Sells all of `fill − fee`.
 fn sell(auction: &Auction, order: &Order, steps: &[Step], fill: U256, fee: U256) -> Result<Run, PlanError> {
     let stake = fill.checked_sub(fee).filter(|s| !s.is_zero()).ok_or(PlanError::Gas)?;
-    Run::new(auction, order, steps, Goal::Sell { stake }, 1.0)
+    Run::new(auction, order, steps, Goal::Sell { stake })
 }
 
-/// Buys exactly `fill`, raising the inputs until the output is there.
+/// Buys exactly `fill`, raising the stake until the output is there. What the trader pays is what was missing of the stake at
+/// worst: more is not there when a cycle asks for it.
 fn buy(auction: &Auction, order: &Order, steps: &[Step], fill: U256) -> Result<Run, PlanError> {
+    let net = net_use(steps, order.sell);
+    if net <= 0.0 {
+        // Cycles alone would pay for it all; but nobody funds them.
+        return Err(PlanError::Limit(Agenda::new(steps).abandon(order)));
+    }
     let mut raise = RAISE[0];
     loop {
-        let run = Run::new(auction, order, steps, Goal::Buy { wanted: fill }, 1.0 + raise)?;
+        let stake = from_f64(net * (1.0 + raise)).ok_or(PlanError::Overflow)?.saturating_add(U256::ONE);
+        let run = Run::new(auction, order, steps, Goal::Buy { stake, wanted: fill })?;
         if run.of(order.buy) >= fill {
             return Ok(run);
         }
@@ -269,7 +298,7 @@ fn buy(auction: &Auction, order: &Order, steps: &[Step], fill: U256) -> Result<R
 #[derive(Debug, Clone, Copy)]
 enum Goal {
     Sell { stake: U256 },
-    Buy { wanted: U256 },
+    Buy { stake: U256, wanted: U256 },
 }
 
 /// How much of each step is still to be executed.
@@ -337,17 +366,23 @@ impl<'s> Agenda<'s> {
         })
     }
 
-    /// Gives up the cycles that are left, which leaves nobody short: what goes around comes around. Returns their pools.
-    fn abandon(&mut self) -> Vec<usize> {
+    /// Gives up the cycles that are left, which leaves nobody short: what goes around comes around. Returns the ways without which
+    /// they would not be: those of steps back to what is sold or away from what is bought, else of the step that ran least.
+    fn abandon(&mut self, order: &Order) -> Vec<Way> {
         let mut given_up: Vec<usize> =
             self.open().filter(|&k| self.rings.get(&self.steps[k].input) == self.rings.get(&self.steps[k].output)).collect();
         if given_up.is_empty() {
             given_up = self.open().collect();
         }
+        let back = |k: &usize| self.steps[*k].output == order.sell || self.steps[*k].input == order.buy;
+        let mut culprits: Vec<usize> = given_up.iter().copied().filter(back).collect();
+        if culprits.is_empty() {
+            culprits.extend(given_up.iter().copied().max_by(|&a, &b| self.rest[a].total_cmp(&self.rest[b]).then(b.cmp(&a))));
+        }
         for &k in &given_up {
             self.rest[k] = 0.0;
         }
-        given_up.into_iter().map(|k| self.steps[k].pool).collect()
+        culprits.into_iter().map(|k| Way::of(&self.steps[k])).collect()
     }
 }
 
@@ -355,16 +390,17 @@ impl<'s> Agenda<'s> {
 #[derive(Default)]
 struct Run {
     swaps: Vec<Swap>,
-    /// What is there of each token; of a token without limit, what came in.
+    /// What is there of each token.
     balances: FxHashMap<Token, U256>,
-    /// What a token without limit was asked for.
-    spent: FxHashMap<Token, U256>,
+    /// What was there of the sold token at first, and at the least.
+    staked: U256,
+    least: U256,
     /// What was proposed to be there by now.
     proposed: FxHashMap<Token, f64>,
     /// The pools' states by now.
     markets: FxHashMap<usize, Market>,
-    /// Pools of cycles that were given up.
-    abandoned: Vec<usize>,
+    /// Ways that closed cycles which were given up.
+    abandoned: Vec<Way>,
 }
 
 impl Run {
@@ -372,43 +408,28 @@ impl Run {
         self.balances.get(&token).copied().unwrap_or_default()
     }
 
-    /// Net spending of a token without limit.
-    fn spent(&self, token: Token) -> U256 {
-        self.spent.get(&token).copied().unwrap_or_default().saturating_sub(self.of(token))
-    }
-
-    /// Executes the steps; what is proposed of a token without limit is taken times `scale`.
-    fn new(auction: &Auction, order: &Order, steps: &[Step], goal: Goal, scale: f64) -> Result<Self, PlanError> {
-        let mut run = Self::default();
-        let unlimited = match goal {
-            Goal::Sell { stake } => {
-                run.balances.insert(order.sell, stake);
-                // Just what the steps use is proposed, so that they share the stake.
-                run.proposed.insert(order.sell, net_use(steps, order.sell));
-                None
-            }
-            Goal::Buy { .. } => Some(order.sell),
-        };
+    /// Executes the steps.
+    fn new(auction: &Auction, order: &Order, steps: &[Step], goal: Goal) -> Result<Self, PlanError> {
+        let (Goal::Sell { stake } | Goal::Buy { stake, .. }) = goal;
+        let mut run = Self { staked: stake, least: stake, ..Self::default() };
+        run.balances.insert(order.sell, stake);
+        // Just what the steps use is proposed, so that they share the stake.
+        run.proposed.insert(order.sell, net_use(steps, order.sell));
         let mut agenda = Agenda::new(steps);
         let mut rounds = 0;
         loop {
-            let funds = |token| {
-                if Some(token) == unlimited { f64::INFINITY } else { run.proposed.get(&token).copied().unwrap_or_default() }
-            };
+            let funds = |token| run.proposed.get(&token).copied().unwrap_or_default();
             let Some(turn) = agenda.next(funds) else { return Ok(run) };
             rounds += usize::from(turn.cut);
             if turn.part <= 1e-6 || rounds > EXTRA_ROUNDS {
-                run.abandoned.extend(agenda.abandon());
+                run.abandoned.extend(agenda.abandon(order));
                 continue;
             }
             let step = steps[turn.step];
             agenda.rest[turn.step] -= turn.part;
-            let free = unlimited == Some(step.input);
             let x = step.x * turn.part;
             let held = run.of(step.input);
-            let most = if free {
-                from_f64(x * scale).ok_or(PlanError::Overflow)?
-            } else if turn.empties && step.input != order.buy {
+            let most = if turn.empties && step.input != order.buy {
                 held
             } else {
                 // What is there, in proportion to what was proposed to be there.
@@ -417,22 +438,22 @@ impl Run {
                 from_f64(f64::from(held) * share).ok_or(PlanError::Overflow)?.min(held)
             };
             let wanted = match goal {
-                Goal::Buy { wanted } if step.output == order.buy && turn.completes => {
+                Goal::Buy { wanted, .. } if step.output == order.buy && turn.completes => {
                     Some(wanted.saturating_sub(run.of(order.buy)))
                 }
                 _ => None,
             };
             match run.swap(auction, &step, most, wanted) {
-                Ok(swap) if free => {
-                    let spent = run.spent.entry(step.input).or_default();
-                    *spent = spent.checked_add(swap.amount_in).ok_or(PlanError::Overflow)?;
-                }
                 Ok(swap) => {
-                    run.balances.insert(step.input, held.checked_sub(swap.amount_in).ok_or(PlanError::Overflow)?);
+                    let rest = held.checked_sub(swap.amount_in).ok_or(PlanError::Overflow)?;
+                    run.balances.insert(step.input, rest);
+                    if step.input == order.sell {
+                        run.least = run.least.min(rest);
+                    }
                 }
                 // Too little to be worth a swap: nothing is lost by leaving it.
                 Err(SwapError::ZeroAmount) => {}
-                Err(error) => return Err(PlanError::Swap(step.pool, error)),
+                Err(error) => return Err(PlanError::Swap { way: Way::of(&step), error }),
             }
             *run.proposed.entry(step.input).or_default() -= x;
             *run.proposed.entry(step.output).or_default() += step.y * turn.part;

@@ -24,9 +24,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Solve an auction, and show what was done and why.
     Solve(solve::SolveArgs),
-    /// Check a reply against its auction, independently of how it was found.
     Verify(verify::VerifyArgs),
     /// Decide whether a portfolio should rebalance now, and say why.
     Decide(ballast_policy::cli::DecideArgs),

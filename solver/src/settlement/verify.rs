@@ -223,7 +223,11 @@ impl Check<'_> {
         if !at_least(got, order.sell_amount, paid, order.buy_amount) {
             return Err(Violation::LimitPrice { order: uid, paid, got });
         }
-        let scored_by = buy.reference_price.ok_or(Violation::Unscored(buy.address))?;
+        // A quote is not scored, and its tokens have no reference prices.
+        let scored_by = match buy.reference_price {
+            None if self.auction.id.is_none() => U256::ZERO,
+            price => price.ok_or(Violation::Unscored(buy.address))?,
+        };
         let score = score(order, paid, got, scored_by).ok_or(Violation::Overflow)?;
         match order.class {
             Class::Market => {}

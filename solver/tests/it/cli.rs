@@ -4,7 +4,9 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-use ballast_wire::{Auction, Interaction, LiquidityKind, Reply, Solution};
+use ballast_wire::{Auction, LiquidityKind, Reply, Solution};
+
+use crate::support::swaps;
 
 const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/auctions/demo.json");
 /// The demo's poisoned pool and its malformed one.
@@ -61,11 +63,7 @@ fn demo() -> Auction {
 
 /// The ids of all liquidity that a reply uses.
 fn ids(solutions: &[Solution]) -> Vec<&str> {
-    let id = |interaction| match interaction {
-        &Interaction::Liquidity(ref swap) => swap.id.as_str(),
-        &Interaction::Custom(_) => panic!("a custom interaction"),
-    };
-    solutions.iter().flat_map(|s| &s.interactions).map(id).collect()
+    solutions.iter().flat_map(swaps).map(|swap| swap.id.as_str()).collect()
 }
 
 /// The demo's text with one piece replaced, which must be there.
@@ -82,7 +80,7 @@ fn the_demo_is_solved_shown_and_verified() {
     assert!(solutions.len() >= 10, "only {} of the demo's 12 readable orders", solutions.len());
     assert!(solutions.iter().map(|s| s.id).eq(0..solutions.len() as u64));
     let shown = err(&output);
-    for words in ["surplus ETH", "bound ETH", "gap bps", "auction 42:", &format!("{} of 12 orders filled", solutions.len())] {
+    for words in ["surplus", "bound", "gap bps", "auction 42:", &format!("{} of 12 orders filled", solutions.len())] {
         assert!(shown.contains(words), "{words:?} is not in {shown}");
     }
     // The best first, as the verifier scores them.
@@ -236,7 +234,6 @@ fn errors_name_the_file_and_the_field() {
 #[test]
 fn a_tampered_reply_is_refused_with_the_reason() {
     let reply = out(&good(&["solve", DEMO, "--json"]));
-    let auction = demo();
     type Tamper = fn(&mut serde_json::Value);
     let cases: [(&str, Tamper, &str); 6] = [
         ("price", |s| s["prices"] = serde_json::json!({}), "prices: none for"),
@@ -252,10 +249,9 @@ fn a_tampered_reply_is_refused_with_the_reason() {
         let path = file(&format!("tampered-{name}.json"), tampered.to_string().as_bytes());
         let output = ballast(&["verify", DEMO, &path]);
         assert_eq!(output.status.code(), Some(1), "{name}");
-        let said: String = out(&output).split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(said.contains(&format!("{} valid, 1 bad", auction_solutions(&reply) - 1)), "{said}");
-        let flat = unwrapped(&out(&output));
-        assert!(flat.contains(&reason.replace(' ', "")), "{name}: no {reason:?} in {said}");
+        let said = out(&output);
+        assert!(said.contains(&format!("{} valid, 1 bad", count(&reply) - 1)), "{said}");
+        assert!(unwrapped(&said).contains(&reason.replace(' ', "")), "{name}: no {reason:?} in {said}");
     }
     // Two solutions of one number.
     let mut tampered: serde_json::Value = serde_json::from_str(&reply).unwrap();
@@ -267,10 +263,9 @@ fn a_tampered_reply_is_refused_with_the_reason() {
     let mut tampered: serde_json::Value = serde_json::from_str(&reply).unwrap();
     tampered["solutions"][0]["trades"][0]["executedAmount"] = "-3".into();
     bad(&["verify", DEMO, &file("tampered-parse.json", tampered.to_string().as_bytes())], &["solutions[0].trades[0]"]);
-    assert_eq!(auction.orders.len(), 13);
 }
 
-fn auction_solutions(reply: &str) -> usize {
+fn count(reply: &str) -> usize {
     let reply: serde_json::Value = serde_json::from_str(reply).unwrap();
     reply["solutions"].as_array().unwrap().len()
 }
@@ -287,7 +282,8 @@ fn help_reads_like_documentation() {
         assert!(general.contains(words), "{words:?} is not in {general}");
     }
     let solve = out(&good(&["solve", "--help"]));
-    for words in ["--budget", "--venues", "--json", "--deny-tokens", "--deny-pools", "concentratedLiquidity", "deadline", "bound"] {
+    for words in ["--budget", "--venues", "--json", "--deny-tokens", "--deny-pools", "concentratedLiquidity", "deadline", "bound"]
+    {
         assert!(solve.contains(words), "{words:?} is not in {solve}");
     }
     let verify = out(&good(&["verify", "--help"]));

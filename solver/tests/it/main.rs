@@ -2,6 +2,14 @@
 //!
 //! Every auction comes from `ballast-fixtures` and a seed.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and prints what it measured"
+)]
+
 mod cli;
 mod hostile;
 mod mutations;

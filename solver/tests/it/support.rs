@@ -3,16 +3,26 @@
 use std::collections::BTreeSet;
 
 use alloy_primitives::{Address, U256};
+use ballast_fixtures::{Limits, OrderConfig, Size};
 use ballast_solver::auction::Auction;
 use ballast_solver::config::Config;
 use ballast_solver::engine::{Answer, Filled, Report, run};
-use ballast_wire::{self as wire, Interaction, OrderUid, Reply, Solution};
+use ballast_wire::{self as wire, Interaction, LiquidityInteraction, OrderUid, Reply, Solution};
 
 /// Reads and solves, without a clock: the outcome is the same on every machine.
 pub(crate) fn solve(request: &wire::Auction, config: &Config) -> (Auction, Report) {
     let auction = Auction::new(request, |_| true);
     let report = run(&auction, config, &|| false);
     (auction, report)
+}
+
+/// Orders small enough for a small universe, with room in their limits.
+pub(crate) fn modest(count: usize, seed: u64) -> OrderConfig {
+    OrderConfig {
+        size: Size::LogNormal { median_usd: 1_500.0, sigma: 1.0 },
+        limits: Limits { mean_bps: -450.0, deviation_bps: 100.0, far_share: 0.05 },
+        ..OrderConfig::new(count, seed)
+    }
 }
 
 /// The solutions as a driver reads them: through the reply's JSON.
@@ -39,13 +49,17 @@ pub(crate) fn filled<'a>(auction: &Auction, report: &'a Report, uid: OrderUid) -
     }
 }
 
+/// The swaps of a solution: it consists of nothing else.
+pub(crate) fn swaps(solution: &Solution) -> impl Iterator<Item = &LiquidityInteraction> {
+    solution.interactions.iter().map(|interaction| match interaction {
+        Interaction::Liquidity(swap) => swap,
+        Interaction::Custom(_) => panic!("a custom interaction"),
+    })
+}
+
 /// The ids of the liquidity that a solution uses.
 pub(crate) fn used(solution: &Solution) -> BTreeSet<&str> {
-    let id = |interaction| match interaction {
-        &Interaction::Liquidity(ref swap) => swap.id.as_str(),
-        &Interaction::Custom(_) => panic!("a custom interaction"),
-    };
-    solution.interactions.iter().map(id).collect()
+    swaps(solution).map(|swap| swap.id.as_str()).collect()
 }
 
 /// What was dropped for a reason that holds these words, by name.

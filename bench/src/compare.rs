@@ -1,0 +1,198 @@
+//! `compare`: other routers on the same pools, the same order, the same gas and the same bound.
+
+use clap::Args;
+use serde::Serialize;
+
+use ballast_routing::{Budget, Status, solve};
+use ballast_solver::batch::compile::compile;
+use ballast_solver::config::Config;
+
+use crate::arbitrage::{arbitrage, arbitrage_after};
+use crate::clock::timed;
+use crate::opponents::{Neighbours, ROUTERS, Task};
+use crate::scenario::{Asked, describe, scenario};
+use crate::show::{Report, caveats, short, table};
+use crate::spread::Spread;
+
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// Pools of the universe.
+    #[arg(long, default_value_t = 500)]
+    pools: usize,
+    /// Orders of each size.
+    #[arg(long, default_value_t = 10)]
+    orders: usize,
+    /// Of the universe and the orders.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Sizes of the orders in dollars.
+    #[arg(long, value_delimiter = ',', default_value = "1000,10000,100000,1000000")]
+    usd: Vec<f64>,
+}
+
+/// One router on one order.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Sample {
+    usd: f64,
+    /// Basis points of the order below the bound.
+    loss: f64,
+    /// The same, with what our own arbitrage earns afterwards on the pools it left.
+    after: f64,
+    /// Milliseconds of the processor.
+    ms: f64,
+    /// Whether it is better than ours as it is, by more than [`CLEAR`].
+    beats: bool,
+}
+
+/// Basis points that tell two results apart.
+const CLEAR: f64 = 0.01;
+
+#[derive(Debug, Serialize)]
+struct Row {
+    router: String,
+    usd: Option<f64>,
+    found: usize,
+    /// Orders on which it is better than ours.
+    beats: usize,
+    loss: Spread,
+    after: Spread,
+    ms: Spread,
+}
+
+impl Row {
+    fn of(router: &str, usd: Option<f64>, samples: &[Sample]) -> Self {
+        let here = || samples.iter().filter(|s| usd.is_none_or(|usd| s.usd == usd));
+        Self {
+            router: router.to_owned(),
+            usd,
+            found: here().filter(|s| s.loss < 9_999.0).count(),
+            beats: here().filter(|s| s.beats).count(),
+            loss: Spread::of(here().map(|s| s.loss)),
+            after: Spread::of(here().map(|s| s.after)),
+            ms: Spread::of(here().map(|s| s.ms)),
+        }
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let mut cells = vec![self.router.clone()];
+        cells.extend(self.usd.map(|usd| format!("${usd}")));
+        cells.extend([self.found.to_string(), self.beats.to_string()]);
+        cells.extend(
+            [self.loss.median, self.loss.p90, self.loss.worst, self.after.median, self.after.p90, self.after.worst].map(short),
+        );
+        cells.push(format!("{:.2}", self.ms.median));
+        cells
+    }
+}
+
+impl CompareArgs {
+    pub fn run(self) -> anyhow::Result<Report> {
+        let config = Config::default();
+        let asked = Asked { pools: self.pools, seed: self.seed, orders: self.orders, usd: &self.usd, ..Asked::default() };
+        let scenario = scenario(&asked, &config);
+        let description = describe(&scenario.statistics, self.seed);
+        eprintln!("{description}");
+        let snapshot = &scenario.liquidity.snapshot;
+        let (neighbours, hops) = (Neighbours::new(snapshot.markets()), snapshot.hops());
+        let mut routers: Vec<(String, Vec<Sample>)> = vec![("Ballast, cold".to_owned(), Vec::new())];
+        routers.extend(ROUTERS.iter().map(|router| (router.name(), Vec::new())));
+        let mut free: Vec<f64> = Vec::new();
+        let (mut skipped, mut unconverged, mut above) = (0, 0, 0);
+        for (index, order) in scenario.auction.orders.iter().enumerate() {
+            let usd = scenario.usd[index];
+            let Ok(compiled) = compile(order, &scenario.liquidity, &config) else {
+                skipped += 1;
+                continue;
+            };
+            let problem = &compiled.problem;
+            let (ours, took) = timed(|| solve(snapshot, problem, None, &[], &Budget::work(config.work_per_order)));
+            let bound = ours.certificate.bound;
+            if ours.status == Status::Idle {
+                skipped += 1;
+                continue;
+            }
+            unconverged += usize::from(ours.status != Status::Optimal);
+            let bps = 1e4 / compiled.size;
+            free.push(arbitrage(&scenario.liquidity, problem) * bps);
+            let loss = (bound - ours.certificate.value) * bps;
+            routers[0].1.push(Sample { usd, loss, after: loss, ms: took.cpu, beats: false });
+            let sold = problem.endowment.first().map_or(0.0, |e| e.1);
+            let task = Task {
+                markets: snapshot.markets(),
+                hops,
+                neighbours: &neighbours,
+                from: order.sell,
+                to: order.buy,
+                sold,
+                gas: problem.gas,
+            };
+            for (router, (_, samples)) in ROUTERS.iter().zip(&mut routers[1..]) {
+                let (route, took) = timed(|| router.route(&task));
+                let earned = arbitrage_after(&scenario.auction, &scenario.liquidity, &config, problem, &route);
+                above += usize::from(route.output > bound * (1.0 + 1e-9));
+                let left = bound - route.output;
+                samples.push(Sample {
+                    usd,
+                    loss: left * bps,
+                    after: (left - earned) * bps,
+                    ms: took.cpu,
+                    beats: left * bps < loss - CLEAR,
+                });
+            }
+            eprintln!("order {} of {}: ${usd}", index + 1, scenario.auction.orders.len());
+        }
+        let all: Vec<Row> = routers.iter().map(|(name, samples)| Row::of(name, None, samples)).collect();
+        let sizes = self.usd.iter().flat_map(|&usd| routers.iter().map(move |r| (usd, r)));
+        let by_size: Vec<Row> = sizes.map(|(usd, (name, samples))| Row::of(name, Some(usd), samples)).collect();
+        let free = Spread::of(free);
+        let text = format!(
+            "{}\n\n{description}\n\nFill-or-kill sales of ${}, {} orders of each where the pools have room; {skipped} passed over as nothing \
+             routes them. All in doubles on the same curves, gas paid out of what is sold; loss in bps of the order below the bound over \
+             all pools, which no router can reach exactly. The bound includes arbitrage that needs no order: {} bps at the median on the \
+             untouched pools, {} at p90. `then arbitrage` gives every router what our own solver still earns on the pools that its route \
+             left, so that only routing is compared. A greedy router tries four weights of gas and keeps the best; its time is that of all \
+             four. Ours unconverged: {unconverged}. Results above the bound (must be 0): {above}.\n\n{}\n\n{}\n",
+            caveats(),
+            self.usd.iter().map(f64::to_string).collect::<Vec<_>>().join(", $"),
+            self.orders,
+            short(free.median),
+            short(free.p90),
+            table(
+                &[
+                    "router",
+                    "found",
+                    "beats ours",
+                    "loss bps median",
+                    "p90",
+                    "worst",
+                    "then arbitrage: median",
+                    "p90",
+                    "worst",
+                    "cpu ms median"
+                ],
+                all.iter().map(Row::cells)
+            ),
+            table(
+                &[
+                    "router",
+                    "size",
+                    "found",
+                    "beats ours",
+                    "loss bps median",
+                    "p90",
+                    "worst",
+                    "then arbitrage: median",
+                    "p90",
+                    "worst",
+                    "cpu ms median"
+                ],
+                by_size.iter().filter(|r| r.loss.count > 0).map(Row::cells)
+            ),
+        );
+        let figures = serde_json::json!({
+            "universe": description, "all": all, "by_size": by_size, "free_arbitrage_bps": free, "passed_over": skipped,
+            "unconverged": unconverged, "above_bound": above,
+        });
+        Ok(Report { text, figures })
+    }
+}
