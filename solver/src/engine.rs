@@ -182,15 +182,17 @@ impl<'a> Attempt<'a> {
         let problem: &Problem = &self.compiled.problem;
         let least = problem.reserve + self.config.min_surplus * 1e3;
         let mut barred: Vec<Hop> = Vec::new();
-        let mut bound = f64::NEG_INFINITY;
+        let mut bound = f64::INFINITY;
         let mut best: Option<Candidate> = None;
         let mut reason = "no executable plan".to_owned();
         let mut attempts = 0;
         while attempts < ATTEMPTS {
             attempts += 1;
             let outcome = solve(&self.liquidity.snapshot, problem, warm, &barred, &budget);
-            // Barring pools only lowers the bound: the first is the one over all of them.
-            bound = bound.max(outcome.certificate.bound);
+            // The first bound is the one over all pools.
+            if attempts == 1 {
+                bound = outcome.certificate.bound;
+            }
             if outcome.flows.is_empty() || outcome.certificate.value <= least {
                 reason = match outcome.status {
                     _ if outcome.certificate.bound <= least => "out of the money",
