@@ -31,11 +31,6 @@ impl<'a> Budget<'a> {
     pub fn is_spent(&self) -> bool {
         self.work.get() == 0 || self.stop.is_some_and(|stop| stop())
     }
-
-    /// What is left.
-    pub fn left(&self) -> u64 {
-        self.work.get()
-    }
 }
 
 impl Default for Budget<'_> {

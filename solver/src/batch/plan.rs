@@ -73,8 +73,6 @@ pub struct Plan {
     pub bought: U256,
     /// Gas of the settlement.
     pub gas: u64,
-    /// What stays behind, in atoms.
-    pub left: Vec<(Token, U256)>,
     /// Ways that closed cycles which were given up, in whole or in part, for want of funds.
     pub abandoned: Vec<Way>,
 }
@@ -187,25 +185,11 @@ pub fn plan(
             Side::Buy => buy(auction, order, &steps, fill)?,
         };
         let used = config.settlement_gas + run.swaps.iter().map(|s| auction.pools[s.pool].gas).sum::<u64>();
-        let left = |run: &Run| {
-            run.balances
-                .iter()
-                .filter(|(t, b)| **t != order.buy && **t != order.sell && !b.is_zero())
-                .map(|(t, b)| (*t, *b))
-                .collect()
-        };
         let plan = match order.side {
-            Side::Sell => Plan {
-                left: left(&run),
-                sold: fill - fee,
-                fee,
-                bought: run.of(order.buy),
-                gas: used,
-                abandoned: run.abandoned,
-                swaps: run.swaps,
-            },
+            Side::Sell => {
+                Plan { sold: fill - fee, fee, bought: run.of(order.buy), gas: used, abandoned: run.abandoned, swaps: run.swaps }
+            }
             Side::Buy => Plan {
-                left: left(&run),
                 sold: run.staked.saturating_sub(run.least),
                 fee,
                 bought: fill,
