@@ -50,10 +50,14 @@ pub(crate) struct Stop {
     pub iterations: u32,
     /// Stops once [`PATIENCE`] iterations together gain less than this part of the problem's scale.
     pub progress: f64,
+    /// Stops below this value: nobody needs to know how low it goes.
+    pub below: f64,
 }
 
 /// Iterations without progress.
 const PATIENCE: u32 = 5;
+/// Lengths of a step that are tried.
+const TRIALS: u32 = 5;
 
 /// Moves `nu` to the minimum of the smoothed dual of `view`.
 pub(crate) fn minimise(view: &View, nu: &mut [f64], smoothing: &Smoothing, stop: Stop, work: &mut Workspace) -> Minimum {
@@ -73,7 +77,7 @@ pub(crate) fn minimise(view: &View, nu: &mut [f64], smoothing: &Smoothing, stop:
     for _ in 0..stop.iterations {
         work.touch(view, nu);
         residual = work.touched.iter().map(|&t| work.current.surplus[t as usize].abs() * nu[t as usize]).sum::<f64>() / scale;
-        if residual < stop.tolerance {
+        if residual < stop.tolerance || work.current.value < stop.below {
             break;
         }
         work.newton_step(view, mu);
@@ -92,24 +96,19 @@ pub(crate) fn minimise(view: &View, nu: &mut [f64], smoothing: &Smoothing, stop:
         }
         let mut accepted = false;
         let mut length = 1.0;
-        for attempt in 0..3 {
+        let slope = work.aim(view, nu, reach);
+        for attempt in 0..TRIALS {
             work.trial_nu.clear();
             work.trial_nu.extend_from_slice(nu);
             for &t in &work.touched {
                 let t = t as usize;
-                let step = (length * work.step[t]).clamp(-reach * nu[t], reach * nu[t]);
-                work.trial_nu[t] = (nu[t] + step).max(view.floor[t]);
+                work.trial_nu[t] = (nu[t] + length * work.step[t]).max(view.floor[t]);
             }
             view.evaluate(&work.trial_nu, smoothing, &mut work.trial);
             evaluations += 1;
             let fall = work.current.value - work.trial.value;
             if fall > 1e-15 * work.current.value.abs() {
-                let slope: f64 = work
-                    .touched
-                    .iter()
-                    .map(|&t| work.current.surplus[t as usize] * (work.trial_nu[t as usize] - nu[t as usize]))
-                    .sum();
-                let ratio = fall / (-0.5 * slope).max(1e-300);
+                let ratio = fall / (-0.5 * length * slope).max(1e-300);
                 nu.copy_from_slice(&work.trial_nu);
                 std::mem::swap(&mut work.current, &mut work.trial);
                 if ratio > 0.5 {
@@ -124,7 +123,12 @@ pub(crate) fn minimise(view: &View, nu: &mut [f64], smoothing: &Smoothing, stop:
                 accepted = true;
                 break;
             }
-            length *= 0.25;
+            // Along the step the dual is convex: where its slope turned, the secant says how far it was too far.
+            let turned: f64 = work.touched.iter().map(|&t| work.trial.surplus[t as usize] * work.step[t as usize]).sum();
+            if turned <= 0.0 {
+                break;
+            }
+            length *= (slope / (slope - turned)).clamp(0.1, 0.5);
         }
         if !accepted {
             mu *= 100.0;
@@ -187,6 +191,18 @@ impl Workspace {
                 add(t as u32);
             }
         }
+    }
+
+    /// Makes the step one that moves no price by more than `reach` of itself, nor below its floor; returns the dual's slope along it.
+    fn aim(&mut self, view: &View, nu: &[f64], reach: f64) -> f64 {
+        let mut slope = 0.0;
+        for &t in &self.touched {
+            let t = t as usize;
+            let most = reach * nu[t];
+            self.step[t] = self.step[t].clamp((-most).max(view.floor[t] - nu[t]), most);
+            slope += self.current.surplus[t] * self.step[t];
+        }
+        slope
     }
 
     /// Solves (H + μI)·step = −surplus on the touched tokens.

@@ -69,7 +69,7 @@ mod view;
 
 pub use budget::Budget;
 pub use market::{MarketError, MarketId, Markets, Token};
-pub use path::{Hop, Hops, Path, best_path};
+pub use path::{Hop, Hops, Path, Paths};
 pub use problem::{Certificate, Flow, GasPrice, Limit, Outcome, Problem, Status, Wanted};
 pub use program::ProgramError;
 pub use solve::{Snapshot, clearing_prices, solve};

@@ -1,6 +1,6 @@
 //! Routers that choose whole paths.
 
-use ballast_routing::{Hop, MarketId, best_path};
+use ballast_routing::{Hop, MarketId, Paths};
 
 use super::{Route, Task};
 
@@ -35,8 +35,9 @@ pub fn disjoint(task: &Task, most: usize) -> Route {
 }
 
 fn search(task: &Task, amount: f64, hops: usize, used: &[MarketId]) -> Option<Vec<Hop>> {
-    let usable = |hop: Hop| !used.contains(&hop.market);
-    best_path(task.markets, task.hops, (task.from, task.to), amount, hops, task.gas.price, usable).map(|path| path.hops)
+    let mut paths = Paths::new(task.markets, task.hops, (task.from, task.to), hops);
+    let fresh = |hop: Hop| (!used.contains(&hop.market)).then_some(0.0);
+    paths.best(amount, task.gas.price, fresh).map(|path| path.hops)
 }
 
 /// Splits what is left after gas over paths that share no pool: part by part to whichever pays most for it, which is the

@@ -2,7 +2,7 @@
 
 use crate::dual::{Minimum, Stop, minimise};
 use crate::market::{MarketId, Token};
-use crate::path::{Hop, Path, best_path};
+use crate::path::{Hop, Path, Paths};
 use crate::program;
 use crate::view::{Kept, Smoothing, View, gas};
 
@@ -46,11 +46,17 @@ impl Search<'_> {
                 .collect(),
             None => view.tokens.iter().map(|&t| self.prices[t as usize]).collect(),
         };
-        let stop = Stop { tolerance: 1e-9, iterations: 60, progress: 0.0 };
+        // Below that not even all the gas that leaving markets out would save makes a better choice of it.
+        let saved = gas(&self.snapshot.markets, &kept) * self.gas_value;
+        let below = self.best.as_ref().map_or(f64::NEG_INFINITY, |best| best.value - saved - FINE * view.scale());
+        let stop = Stop { tolerance: 1e-9, iterations: 60, progress: 0.0, below };
         let minimum: Minimum = minimise(&view, &mut nu, &smoothing, stop, &mut self.work);
         self.budget.spend(u64::from(minimum.evaluations) * view.size());
-        let bound = view.bound(&nu, 0.0);
         self.seen.insert(kept.clone());
+        if self.work.last().value < below {
+            return None;
+        }
+        let bound = view.bound(&nu, 0.0);
         let mut margins = vec![f64::NEG_INFINITY; kept.len()];
         view.profits(&nu, |_, market, profit| {
             if let Some(k) = kept.iter().position(|k| k.market == market) {
@@ -230,12 +236,12 @@ impl Search<'_> {
         let markets = &self.snapshot.markets;
         let mut found = Vec::new();
         for (from, to, amount) in self.ways() {
+            let mut paths = Paths::new(markets, &self.snapshot.hops, (from, to), PATH_HOPS);
+            self.budget.spend(PATH_HOPS as u64 * markets.len() as u64);
             if !self.problem.limits.is_empty() {
                 // The best amount is not known yet.
                 for part in PARTS {
-                    let usable = |hop: Hop| !self.barred.contains(&hop);
-                    let path =
-                        best_path(markets, &self.snapshot.hops, (from, to), part * amount, PATH_HOPS, self.gas_value, usable);
+                    let path = paths.best(part * amount, self.gas_value, |hop| self.usable(hop));
                     found.extend(path.map(|path| kept_of(&path)));
                 }
             }
@@ -243,13 +249,9 @@ impl Search<'_> {
             let mut union: Vec<Kept> = Vec::new();
             for k in 0..PATHS {
                 let part = if k == 0 { amount } else { amount / PATHS as f64 };
-                let usable = |hop: Hop| !used.contains(&hop.market) && !self.barred.contains(&hop);
-                let Some(path) = best_path(markets, &self.snapshot.hops, (from, to), part, PATH_HOPS, self.gas_value, usable)
-                else {
-                    break;
-                };
+                let fresh = |hop: Hop| self.usable(hop).filter(|_| !used.contains(&hop.market));
+                let Some(path) = paths.best(part, self.gas_value, fresh) else { break };
                 let kept = kept_of(&path);
-                self.budget.spend(PATH_HOPS as u64 * markets.len() as u64);
                 used.extend(kept.iter().map(|k| k.market));
                 if k == 0 {
                     found.push(kept.clone());
@@ -264,6 +266,11 @@ impl Search<'_> {
             }
         }
         found
+    }
+
+    /// Whether a hop may be used: then nothing flows over it yet.
+    fn usable(&self, hop: Hop) -> Option<f64> {
+        (!self.barred.contains(&hop)).then_some(0.0)
     }
 
     /// From which token into which, and how much at the most.

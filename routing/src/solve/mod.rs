@@ -217,7 +217,7 @@ impl<'a> Search<'a> {
                     &view,
                     &mut nu,
                     &smoothing,
-                    Stop { tolerance: 1e-10, iterations: 60, progress: 0.0 },
+                    Stop { tolerance: 1e-10, iterations: 60, progress: 0.0, below: f64::NEG_INFINITY },
                     &mut self.work,
                 );
                 self.budget.spend(u64::from(minimum.evaluations) * view.size());

@@ -24,7 +24,7 @@ impl Search<'_> {
         let gas_token = self.problem.gas.token as usize;
         for (width, linear) in STAGES {
             let smoothing = Smoothing { gas: Some(width), gas_value: self.gas_value, linear };
-            let stop = Stop { tolerance: 1e-5, iterations: STAGE_STEPS, progress: 1e-7 };
+            let stop = Stop { tolerance: 1e-5, iterations: STAGE_STEPS, progress: 1e-7, below: f64::NEG_INFINITY };
             let minimum = minimise(view, &mut nu, &smoothing, stop, &mut self.work);
             self.adopt(view.tokens.iter().copied().zip(nu.iter().copied()));
             self.gas_value = self.problem.gas.price * self.prices[gas_token];
