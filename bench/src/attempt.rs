@@ -15,6 +15,12 @@ use crate::scenario::Scenario;
 pub struct Filled {
     /// All of it.
     pub took: Took,
+    /// Until the first verified plan.
+    pub first: Took,
+    /// What the first plan has left to the bound that was found in the end.
+    pub first_total: f64,
+    /// What the first plan's programme may have left on the pools chosen.
+    pub first_convex: f64,
     /// Left by the linear programme on the pools chosen.
     pub convex: f64,
     /// Left by the choice of pools, at most: the bound over all pools less that over the pools chosen.
@@ -51,14 +57,23 @@ pub fn attempt(
     let end = Instant::now() + limit;
     let stop = || Instant::now() >= end;
     let clock = Clock::start();
-    let answer = engine::answer(&scenario.auction, &scenario.liquidity, config, index, warm, &stop);
+    let mut first = None;
+    let mut early = |filled: engine::Filled| first = Some((clock.took(), filled.gaps, filled.realised));
+    let answer =
+        engine::answer_early(&scenario.auction, &scenario.liquidity, config, index, warm, &stop, Some(&mut early));
     let took = clock.took();
     match answer {
         Answer::Unfilled(reason) => Err(Unfilled { reason, took }),
         Answer::Filled(filled) => {
             let gaps = filled.gaps;
+            let (first, first_gaps, first_realised) = first.unwrap_or((took, gaps, filled.realised));
+            // Both fall short of bounds of their own: the same worth was realised by each.
+            let better = filled.realised - first_realised;
             Ok(Filled {
                 took,
+                first,
+                first_total: gaps.bps(gaps.total + better),
+                first_convex: gaps.bps(first_gaps.convex),
                 convex: gaps.bps(gaps.convex),
                 gas: gaps.bps(gaps.gas),
                 integer: gaps.bps(gaps.integer),

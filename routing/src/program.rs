@@ -11,7 +11,7 @@ use good_lp::{Expression, ProblemVariables, Solution, SolverModel, Variable, Wit
 use crate::curve::{Curve, Response};
 use crate::market::Token;
 use crate::problem::Flow;
-use crate::view::View;
+use crate::view::{Evaluation, Smoothing, View};
 
 /// Price offsets of the chords' ends, as parts of δ.
 const OFFSETS: [f64; 4] = [0.1, 0.5, 2.0, 8.0];
@@ -44,6 +44,30 @@ enum Column {
     Trade { block: usize, trade: ArrayVec<f64, 8> },
     /// Units taken by a limit.
     Limit { limit: usize },
+}
+
+/// What the markets answer to `nu`: flows that need no programme, where the prices leave no amount open.
+pub(crate) fn answers(view: &View, nu: &[f64], smoothing: &Smoothing) -> Flows {
+    let mut at = Evaluation::default();
+    view.evaluate(nu, smoothing, &mut at);
+    let mut flows = Flows { fills: vec![0.0; view.limits.len()], ..Flows::default() };
+    for active in &at.pairs {
+        let index = active.index as usize;
+        let Some(pair) = view.pairs.get(index) else {
+            flows.fills[index - view.pairs.len()] = active.x;
+            continue;
+        };
+        let (from, to) = if active.input == pair.tokens[0] { (0, 1) } else { (1, 0) };
+        let mut trade: ArrayVec<f64, 8> = view.markets.coins(pair.market).iter().map(|_| 0.0).collect();
+        trade[pair.coins[from] as usize] = -active.x;
+        trade[pair.coins[to] as usize] = active.y;
+        flows.markets.push(Flow { market: pair.market, trade });
+    }
+    for active in at.blocks {
+        flows.markets.push(Flow { market: view.blocks[active.index as usize].market, trade: active.response.trade });
+    }
+    flows.gross = gross(view, nu, &flows);
+    flows
 }
 
 /// Solves the programme at `nu` with chords of width δ. An `incumbent` becomes a point of its curves, so that the result is

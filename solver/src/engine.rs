@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ballast_routing::{Budget, Hop, Outcome, Problem, Status, Token, solve};
+use ballast_routing::{Budget, Hop, Outcome, Search, Status, Token};
 use ballast_wire::Side;
 use rayon::prelude::*;
 
@@ -16,6 +16,9 @@ use crate::settlement::{Verified, verify};
 
 /// Times an order is solved again because its plan could not be executed, or drew on a pool that gives too much.
 const ATTEMPTS: usize = 6;
+
+/// Why an order has no solution: no routing reaches its limit and pays for its gas.
+const OUT_OF_THE_MONEY: &str = "out of the money";
 
 /// What an order's solution is worth, and what none could exceed; value units of the order's surplus token.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,6 +51,8 @@ pub struct Filled {
     pub swaps: Vec<Swap>,
     /// What closed cycles earn, in native tokens.
     pub arbitrage: f64,
+    /// What the plan is worth in the terms of the order's problem, value units.
+    pub realised: f64,
     /// Certificate and losses.
     pub gaps: Gaps,
     /// How the optimiser ended.
@@ -137,19 +142,42 @@ pub fn answer(
     warm: Option<&[f64]>,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Answer {
-    match Attempt::new(auction, liquidity, config, index, stop).and_then(|a| a.run(warm)) {
+    answer_early(auction, liquidity, config, index, warm, stop, None)
+}
+
+/// The same, but shows the first solution, verified, to `early` as soon as there is one.
+#[expect(clippy::too_many_arguments, reason = "those of `answer`, and one")]
+pub fn answer_early(
+    auction: &Auction,
+    liquidity: &Liquidity,
+    config: &Config,
+    index: usize,
+    warm: Option<&[f64]>,
+    stop: &(dyn Fn() -> bool + Sync),
+    early: Option<&mut dyn FnMut(Filled)>,
+) -> Answer {
+    match Attempt::new(auction, liquidity, config, index, stop).and_then(|a| a.run(warm, early)) {
         Ok(filled) => Answer::Filled(Box::new(filled)),
         Err(reason) => Answer::Unfilled(reason),
     }
 }
 
 /// A plan that can be executed.
+#[derive(Clone)]
 struct Candidate {
     plan: Plan,
     realised: f64,
     outcome: Outcome,
     /// What its cycles earn, in value units.
     harvest: f64,
+}
+
+/// What a plan left to be done.
+enum Next {
+    /// Nothing: it runs as it was routed, or no way of routing it would.
+    Nothing,
+    /// To solve again without these ways, which cannot be executed or are not to be believed.
+    Without(Vec<Way>),
 }
 
 /// One order on the way to its solution.
@@ -160,6 +188,9 @@ struct Attempt<'a> {
     index: usize,
     compiled: Compiled,
     stop: &'a (dyn Fn() -> bool + Sync),
+    barred: Vec<Hop>,
+    best: Option<Candidate>,
+    reason: String,
 }
 
 impl<'a> Attempt<'a> {
@@ -171,79 +202,94 @@ impl<'a> Attempt<'a> {
         stop: &'a (dyn Fn() -> bool + Sync),
     ) -> Result<Self, String> {
         let compiled = compile(&auction.orders[index], liquidity, config).map_err(|e| e.to_string())?;
-        Ok(Self { auction, liquidity, config, index, compiled, stop })
+        let reason = "no executable plan".to_owned();
+        Ok(Self { auction, liquidity, config, index, compiled, stop, barred: Vec::new(), best: None, reason })
     }
 
     /// Solves, plans and verifies. What cannot be executed, or gives more than a sane pool would, is barred, and it is solved again;
     /// the best of the plans is kept.
-    fn run(self, warm: Option<&[f64]>) -> Result<Filled, String> {
+    fn run(mut self, warm: Option<&[f64]>, mut early: Option<&mut dyn FnMut(Filled)>) -> Result<Filled, String> {
         let budget = Budget::until(self.config.work_per_order, self.stop);
-        let order = &self.auction.orders[self.index];
-        let problem: &Problem = &self.compiled.problem;
-        let least = problem.reserve + self.config.min_surplus * 1e3;
-        let mut barred: Vec<Hop> = Vec::new();
+        let compiled = self.compiled.clone();
         let mut bound = f64::INFINITY;
-        let mut best: Option<Candidate> = None;
-        let mut reason = "no executable plan".to_owned();
-        let mut attempts = 0;
-        while attempts < ATTEMPTS {
-            attempts += 1;
-            let outcome = solve(&self.liquidity.snapshot, problem, warm, &barred, &budget);
+        for attempt in 1..=ATTEMPTS {
+            let barred = self.barred.clone();
+            let mut search = Search::new(&self.liquidity.snapshot, &compiled.problem, warm, &barred, &budget);
+            let mut next = self.consider(search.first());
+            if let (Some(show), Some(best)) = (&mut early, &self.best) {
+                show(self.verified(best.clone(), search.bound(), attempt)?);
+                early = None;
+            }
+            if let Some(better) = search.improve() {
+                next = self.consider(better);
+            }
             // The first bound is the one over all pools.
-            if attempts == 1 {
-                bound = outcome.certificate.bound;
+            if attempt == 1 {
+                bound = search.bound();
             }
-            if outcome.flows.is_empty() || outcome.certificate.value <= least {
-                reason = match outcome.status {
-                    _ if outcome.certificate.bound <= least => "out of the money",
-                    Status::Budget => "time or work ran out",
-                    _ => "not worth its gas",
-                }
-                .to_owned();
-                break;
+            if self.best.is_none() && search.bound() <= self.least() {
+                self.reason = OUT_OF_THE_MONEY.to_owned();
             }
-            let proposed = steps(self.liquidity, &outcome.flows, &outcome.prices);
-            let price = |token| self.liquidity.units.get(token).unwrap_or(0.0) * outcome.prices[token as usize];
-            let harvest = arbitrage(&proposed, price);
-            let suspects = self.suspects(&harvest);
-            if !suspects.is_empty() {
-                tracing::warn!(pools = ?suspects, "cycles earn more than is believable; solving again without");
-                let ways: Vec<Way> = proposed.iter().filter(|s| suspects.contains(&s.pool)).map(Way::of).collect();
-                self.bar(&mut barred, &outcome, &ways);
-                continue;
+            match next {
+                Next::Without(ways) if attempt < ATTEMPTS => self.bar(&ways),
+                _ => return self.best.take().ok_or(self.reason.clone()).and_then(|best| self.verified(best, bound, attempt)),
             }
-            let again = match plan(self.auction, self.liquidity, order, &outcome, self.config) {
-                Ok(plan) => {
-                    let again = plan.abandoned.clone();
-                    let realised = self.realised(&plan);
-                    if best.as_ref().is_none_or(|b| realised > b.realised) {
-                        let made: Vec<Step> = plan.swaps.iter().map(Step::from).collect();
-                        let harvest = arbitrage(&made, price).total;
-                        best = Some(Candidate { plan, realised, outcome: outcome.clone(), harvest });
-                    }
-                    again
-                }
-                Err(PlanError::Swap { way, error }) => {
-                    tracing::debug!(pool = way.pool, %error, "a planned swap fails");
-                    vec![way]
-                }
-                Err(PlanError::Limit(abandoned)) if !abandoned.is_empty() => abandoned,
-                // A fill too small for its gas: cycles were the point of it, not the order.
-                Err(error @ PlanError::Gas) => {
-                    reason = error.to_string();
-                    proposed.iter().filter(|s| harvest.by_pool.contains_key(&s.pool)).map(Way::of).collect()
-                }
-                Err(error) => {
-                    reason = error.to_string();
-                    break;
-                }
-            };
-            if again.is_empty() {
-                break;
-            }
-            self.bar(&mut barred, &outcome, &again);
         }
-        best.ok_or(reason).and_then(|best| self.finish(best, bound, attempts))
+        Err(self.reason)
+    }
+
+    /// What an outcome must be worth to be of use.
+    fn least(&self) -> f64 {
+        self.compiled.problem.reserve + self.config.min_surplus * 1e3
+    }
+
+    /// Plans an outcome and keeps the plan if it is the best.
+    fn consider(&mut self, outcome: Outcome) -> Next {
+        if outcome.flows.is_empty() || outcome.certificate.value <= self.least() {
+            self.reason = match outcome.status {
+                _ if outcome.certificate.bound <= self.least() => OUT_OF_THE_MONEY,
+                Status::Budget => "time or work ran out",
+                _ => "not worth its gas",
+            }
+            .to_owned();
+            return Next::Nothing;
+        }
+        let proposed = steps(self.liquidity, &outcome.flows, &outcome.prices);
+        let price = |token| self.liquidity.units.get(token).unwrap_or(0.0) * outcome.prices[token as usize];
+        let harvest = arbitrage(&proposed, price);
+        let suspects = self.suspects(&harvest);
+        if !suspects.is_empty() {
+            tracing::warn!(pools = ?suspects, "cycles earn more than is believable; solving again without");
+            return Next::Without(proposed.iter().filter(|s| suspects.contains(&s.pool)).map(Way::of).collect());
+        }
+        let order = &self.auction.orders[self.index];
+        match plan(self.auction, self.liquidity, order, &outcome, self.config) {
+            Ok(plan) => {
+                let again = plan.abandoned.clone();
+                let realised = self.realised(&plan);
+                if self.best.as_ref().is_none_or(|b| realised > b.realised) {
+                    let made: Vec<Step> = plan.swaps.iter().map(Step::from).collect();
+                    let harvest = arbitrage(&made, price).total;
+                    self.best = Some(Candidate { plan, realised, outcome, harvest });
+                }
+                if again.is_empty() { Next::Nothing } else { Next::Without(again) }
+            }
+            Err(PlanError::Swap { way, error }) => {
+                tracing::debug!(pool = way.pool, %error, "a planned swap fails");
+                Next::Without(vec![way])
+            }
+            Err(PlanError::Limit(abandoned)) if !abandoned.is_empty() => Next::Without(abandoned),
+            Err(error) => {
+                self.reason = error.to_string();
+                match error {
+                    // A fill too small for its gas: cycles were the point of it, not the order.
+                    PlanError::Gas => Next::Without(
+                        proposed.iter().filter(|s| harvest.by_pool.contains_key(&s.pool)).map(Way::of).collect(),
+                    ),
+                    _ => Next::Nothing,
+                }
+            }
+        }
     }
 
     /// Pools whose part in cycles is beyond what is allowed.
@@ -263,18 +309,17 @@ impl<'a> Attempt<'a> {
         suspects
     }
 
-    /// Bars ways through the pools that an outcome uses.
-    fn bar(&self, barred: &mut Vec<Hop>, outcome: &Outcome, ways: &[Way]) {
+    fn bar(&mut self, ways: &[Way]) {
         for way in ways {
             let pool = &self.auction.pools[way.pool];
-            let market = outcome.flows.iter().map(|f| f.market).find(|&m| self.liquidity.pool(m) == way.pool);
+            let market = self.liquidity.market(way.pool);
             if let (Some(market), Some(input), Some(output)) = (market, pool.coin(way.input), pool.coin(way.output)) {
-                barred.push(Hop { market, input: input as u8, output: output as u8 });
+                self.barred.push(Hop { market, input: input as u8, output: output as u8 });
             }
         }
     }
 
-    fn finish(self, best: Candidate, bound: f64, attempts: usize) -> Result<Filled, String> {
+    fn verified(&self, best: Candidate, bound: f64, attempts: usize) -> Result<Filled, String> {
         let Candidate { plan, realised, outcome, harvest } = best;
         let order = &self.auction.orders[self.index];
         let bid = Bid::single(self.index as u64, self.auction, order, &plan);
@@ -294,6 +339,7 @@ impl<'a> Attempt<'a> {
             verified,
             swaps: plan.swaps,
             arbitrage: harvest / 1e3,
+            realised,
             gaps,
             status: outcome.status,
             score: self.compiled.score,

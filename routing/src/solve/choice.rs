@@ -99,11 +99,10 @@ impl Search<'_> {
             return;
         }
         self.climb();
-        self.bound_and_retry();
     }
 
     /// Whether the best choice is so far below what is of use that no finer choice of markets will make up for it.
-    fn is_far_off(&self) -> bool {
+    pub(super) fn is_far_off(&self) -> bool {
         let gas = (self.problem.gas.fixed + FAR_GAS) * self.gas_value;
         self.best.as_ref().is_none_or(|best| best.value < self.problem.reserve - gas - FAR * self.scale())
     }
@@ -215,7 +214,7 @@ impl Search<'_> {
         let prices = std::mem::replace(&mut self.prices, start);
         let Some(best) = &self.best else { return Vec::new() };
         let snapshot = self.snapshot;
-        let view = self.whole();
+        let view = &self.whole;
         let gas_value = self.problem.gas.price * prices[self.problem.gas.token as usize];
         self.bound = self.bound.min(view.bound(&prices, gas_value));
         let mut found: Vec<(f64, Kept)> = Vec::new();

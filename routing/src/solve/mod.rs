@@ -69,11 +69,15 @@ impl Snapshot {
     }
 }
 
-/// Finds the best flows for `problem`. `warm` are prices to start from, such as those of a solve before; without, every
-/// token starts at one, its reference value. Ways that are `barred` are not used: a market of three
-/// coins and more not in any way, once one of its ways is barred.
+/// Finds the best flows for `problem`: all that a [`Search`] finds within the budget.
 pub fn solve(snapshot: &Snapshot, problem: &Problem, warm: Option<&[f64]>, barred: &[Hop], budget: &Budget) -> Outcome {
-    Search::new(snapshot, problem, warm, barred, budget).run()
+    let mut search = Search::new(snapshot, problem, warm, barred, budget);
+    let mut outcome = search.first();
+    if let Some(better) = search.improve() {
+        outcome = better;
+    }
+    outcome.certificate.bound = search.bound();
+    outcome
 }
 
 /// Prices at which no cycle pays for its gas, as far as a few Newton steps lead: where solves on these markets best start from.
@@ -85,7 +89,7 @@ pub fn clearing_prices(snapshot: &Snapshot, anchor: Token, gas_price: f64, budge
         ..Problem::default()
     };
     let mut search = Search::new(snapshot, &problem, None, &[], budget);
-    let view = search.whole();
+    let view = search.whole.clone();
     search.refine(&view);
     search.prices
 }
@@ -104,11 +108,15 @@ struct Choice {
     margins: Vec<f64>,
 }
 
-struct Search<'a> {
+/// A problem on its way to its solution: [`first`](Self::first) what is found at once, then [`improve`](Self::improve) for as long as the
+/// budget lasts.
+pub struct Search<'a> {
     snapshot: &'a Snapshot,
     problem: &'a Problem,
     barred: &'a [Hop],
     budget: &'a Budget<'a>,
+    /// All markets that are not barred.
+    whole: View<'a>,
     /// Prices of all tokens.
     prices: Vec<f64>,
     /// What a unit of gas costs in the objective.
@@ -121,7 +129,9 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn new(
+    /// Begins. `warm` are prices to start from, such as those of a solve before; without, every token starts at one, its reference
+    /// value. Ways that are `barred` are not used: a market of three coins and more not in any way, once one of its ways is barred.
+    pub fn new(
         snapshot: &'a Snapshot,
         problem: &'a Problem,
         warm: Option<&[f64]>,
@@ -137,32 +147,48 @@ impl<'a> Search<'a> {
                 *price = warm * scale;
             }
         }
-        let mut search = Self {
+        let gas_value = problem.gas.price * prices.get(problem.gas.token as usize).copied().unwrap_or(1.0);
+        let mut whole = View::whole(&snapshot.markets, &snapshot.identity, problem);
+        whole.bar(barred);
+        Self {
             snapshot,
             problem,
             barred,
             budget,
+            whole,
             prices,
-            gas_value: 0.0,
+            gas_value,
             bound: f64::INFINITY,
             work: Workspace::default(),
             renumber: Renumber::default(),
             seen: FxHashSet::default(),
             best: None,
-        };
-        search.reprice_gas();
-        search
+        }
     }
 
-    fn run(mut self) -> Outcome {
+    /// The best that a few paths lead to, by adding and dropping markets: what can be had at once.
+    pub fn first(&mut self) -> Outcome {
         if self.is_hopeless() {
             return self.idle();
         }
         self.choose();
-        if self.best.as_ref().is_none_or(|best| best.bound <= self.problem.reserve) {
-            return self.idle();
+        self.outcome()
+    }
+
+    /// Looks for a better choice of markets and a lower bound with what is left of the budget; the outcome, if it is a better one.
+    pub fn improve(&mut self) -> Option<Outcome> {
+        let before = self.best.as_ref()?.value;
+        if self.is_hopeless() || self.is_far_off() || self.budget.is_spent() {
+            return None;
         }
-        self.finish()
+        self.bound_and_retry();
+        let better = self.best.as_ref().is_some_and(|best| best.value > before);
+        better.then(|| self.outcome())
+    }
+
+    /// The least bound so far on the worth of any choice.
+    pub fn bound(&self) -> f64 {
+        self.bound
     }
 
     /// Whether nothing is brought and no offer comes near the prices, or the bound is below what is of use.
@@ -170,18 +196,6 @@ impl<'a> Search<'a> {
         let price = |token: Token| self.prices[token as usize];
         let far = |l: &Limit| price(l.give) * l.rate * (1.0 + NEAR) <= price(l.take);
         self.bound <= self.problem.reserve || (self.problem.endowment.is_empty() && self.problem.limits.iter().all(far))
-    }
-
-    fn reprice_gas(&mut self) {
-        let price = self.prices.get(self.problem.gas.token as usize).copied().unwrap_or(1.0);
-        self.gas_value = self.problem.gas.price * price;
-    }
-
-    /// All markets that are not barred.
-    fn whole(&self) -> View<'a> {
-        let mut view = View::whole(&self.snapshot.markets, &self.snapshot.identity, self.problem);
-        view.bar(self.barred);
-        view
     }
 
     /// Units that the problem moves.
@@ -192,8 +206,8 @@ impl<'a> Search<'a> {
     }
 
     /// Step 3: flows and certificate.
-    fn finish(mut self) -> Outcome {
-        let Some(best) = self.best.take() else { return self.idle() };
+    fn outcome(&mut self) -> Outcome {
+        let Some(best) = self.best.clone().filter(|best| best.bound > self.problem.reserve) else { return self.idle() };
         let mut view = View::part(
             &self.snapshot.markets,
             self.problem,
@@ -203,7 +217,9 @@ impl<'a> Search<'a> {
         );
         view.bar(self.barred);
         let mut nu: Vec<f64> = best.prices.iter().map(|p| p.1).collect();
-        let (mut flows, mut bound): (Option<Flows>, f64) = (None, best.bound);
+        // Where prices leave no amount open, the markets' answers to them are the flows.
+        let mut flows = Some(program::answers(&view, &nu, &Smoothing { gas: None, gas_value: self.gas_value, linear: FINE }));
+        let mut bound = best.bound;
         let enough = CLOSED * view.scale();
         let gap = |bound: f64, flows: &Option<Flows>| flows.as_ref().map_or(f64::INFINITY, |f| bound - f.gross);
         for (linear, widths) in [(FINE, [1e-4, 1e-5]), (1e-8, [1e-4, 1e-6]), (1e-4, [1e-2, 1e-3]), (1e-6, [1e-3, 1e-4])] {
@@ -237,8 +253,9 @@ impl<'a> Search<'a> {
         }
         let Some(mut flows) = flows.filter(|f| f.gross.is_finite()) else { return self.idle() };
         flows.gross = program::gross(&view, &nu, &flows);
+        let mut prices = self.prices.clone();
         for (&token, &price) in view.tokens.iter().zip(&nu) {
-            self.prices[token as usize] = price;
+            prices[token as usize] = price;
         }
         let status = if self.budget.is_spent() {
             Status::Budget
@@ -253,13 +270,13 @@ impl<'a> Search<'a> {
             bound_kept: bound,
             bound: self.bound,
         };
-        Outcome { flows: flows.markets, fills: flows.fills, prices: self.prices, certificate, status }
+        Outcome { flows: flows.markets, fills: flows.fills, prices, certificate, status }
     }
 
-    fn idle(self) -> Outcome {
+    fn idle(&self) -> Outcome {
         let certificate = Certificate { value: 0.0, gas: 0.0, bound_kept: 0.0, bound: self.bound };
         let fills = vec![0.0; self.problem.limits.len()];
         let status = if self.budget.is_spent() { Status::Budget } else { Status::Idle };
-        Outcome { flows: Vec::new(), fills, prices: self.prices, certificate, status }
+        Outcome { flows: Vec::new(), fills, prices: self.prices.clone(), certificate, status }
     }
 }

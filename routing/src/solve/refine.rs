@@ -51,7 +51,7 @@ impl Search<'_> {
     /// between tokens that the best choice trades.
     fn neighbourhood(&mut self) -> Vec<Kept> {
         let Some(best) = &self.best else { return Vec::new() };
-        let view = self.whole();
+        let view = &self.whole;
         let mut near: Vec<Kept> = Vec::new();
         let gas_value = self.problem.gas.price * self.prices[self.problem.gas.token as usize];
         let mut bound = view.bound_without_markets(&self.prices);

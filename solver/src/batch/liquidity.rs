@@ -103,6 +103,11 @@ impl Liquidity {
         self.pool_of[market as usize]
     }
 
+    /// The market of one of the auction's pools, if it takes part.
+    pub fn market(&self, pool: usize) -> Option<MarketId> {
+        self.pool_of.binary_search(&pool).ok().map(|market| market as MarketId)
+    }
+
     /// Prices at which no cycle pays for its gas: where every order starts from.
     pub fn clearing_prices(&self, stop: &(dyn Fn() -> bool + Sync)) -> Vec<f64> {
         let Some(anchor) = self.snapshot.hub() else { return Vec::new() };
