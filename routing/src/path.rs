@@ -1,9 +1,5 @@
 //! Single paths: the incumbents that every search starts from, and the opponents it is measured against.
 
-use petgraph::Direction;
-use petgraph::graph::{DiGraph, NodeIndex};
-use petgraph::visit::EdgeRef;
-
 use crate::market::{MarketId, Markets, Token};
 
 /// One step of a path.
@@ -17,45 +13,70 @@ pub struct Hop {
     pub output: u8,
 }
 
-/// A hop with what it pays at the margin, which most searches need not look further than.
+/// A hop out of a token or into it: what it pays at the margin, which most searches need not look further than, and the token at its
+/// other end.
 #[derive(Debug, Clone, Copy)]
 struct Way {
-    hop: Hop,
     rate: f64,
+    hop: Hop,
+    other: Token,
 }
 
-/// The liquidity graph: tokens, and every way from one to another.
+/// The liquidity graph: every way from one token to another, by token, flat.
 #[derive(Debug, Clone, Default)]
-pub struct Hops(DiGraph<(), Way>);
+pub struct Hops {
+    out: Ways,
+    into: Ways,
+}
+
+/// Ways by token: those of token t are `ways[first[t]..first[t + 1]]`.
+#[derive(Debug, Clone, Default)]
+struct Ways {
+    first: Vec<u32>,
+    ways: Vec<Way>,
+}
+
+impl Ways {
+    /// `all` by the token that `end` names.
+    fn new(tokens: usize, all: &[(Token, Way)]) -> Self {
+        let mut first = vec![0; tokens + 1];
+        for (token, _) in all {
+            first[*token as usize + 1] += 1;
+        }
+        for t in 0..tokens {
+            first[t + 1] += first[t];
+        }
+        let mut next = first.clone();
+        let mut ways = vec![Way { rate: 0.0, hop: Hop { market: 0, input: 0, output: 0 }, other: 0 }; all.len()];
+        for (token, way) in all {
+            ways[next[*token as usize] as usize] = *way;
+            next[*token as usize] += 1;
+        }
+        Self { first, ways }
+    }
+
+    fn of(&self, token: Token) -> &[Way] {
+        &self.ways[self.first[token as usize] as usize..self.first[token as usize + 1] as usize]
+    }
+}
 
 impl Hops {
     /// All hops over all markets.
     pub fn new(markets: &Markets) -> Self {
-        let mut graph = DiGraph::with_capacity(markets.tokens(), 2 * markets.len());
-        for _ in 0..markets.tokens() {
-            graph.add_node(());
-        }
+        let (mut out, mut into) = (Vec::with_capacity(2 * markets.len()), Vec::with_capacity(2 * markets.len()));
         for market in 0..markets.len() as MarketId {
             let (coins, curve) = (markets.coins(market), markets.curve(market));
             for i in 0..coins.len() {
                 for j in (0..coins.len()).filter(|&j| j != i) {
-                    let way = Way { hop: Hop { market, input: i as u8, output: j as u8 }, rate: curve.rate(i, j) };
-                    if way.rate > 0.0 {
-                        graph.add_edge(NodeIndex::from(coins[i]), NodeIndex::from(coins[j]), way);
+                    let (rate, hop) = (curve.rate(i, j), Hop { market, input: i as u8, output: j as u8 });
+                    if rate > 0.0 {
+                        out.push((coins[i], Way { rate, hop, other: coins[j] }));
+                        into.push((coins[j], Way { rate, hop, other: coins[i] }));
                     }
                 }
             }
         }
-        Self(graph)
-    }
-
-    fn out_of(&self, token: Token) -> impl Iterator<Item = (Way, Token)> {
-        self.0.edges(NodeIndex::from(token)).map(|edge| (*edge.weight(), edge.target().index() as Token))
-    }
-
-    fn into(&self, token: Token) -> impl Iterator<Item = (Way, Token)> {
-        let edges = self.0.edges_directed(NodeIndex::from(token), Direction::Incoming);
-        edges.map(|edge| (*edge.weight(), edge.source().index() as Token))
+        Self { out: Ways::new(markets.tokens(), &out), into: Ways::new(markets.tokens(), &into) }
     }
 }
 
@@ -86,6 +107,8 @@ pub struct Paths<'a> {
     /// By length: the best label of each token, and which tokens have one.
     labels: Vec<Vec<Label>>,
     reached: Vec<Vec<Token>>,
+    /// Length and net output of the best path so far.
+    found: Option<(usize, f64)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -114,12 +137,12 @@ impl<'a> Paths<'a> {
             next.copy_from_slice(known);
             let mut grown = Vec::new();
             for &token in &changed {
-                for (way, before) in hops.into(token) {
+                for way in hops.into.of(token) {
                     let value = way.rate * known[token as usize];
-                    let best = &mut next[before as usize];
+                    let best = &mut next[way.other as usize];
                     if value > *best {
-                        if *best == known[before as usize] {
-                            grown.push(before);
+                        if *best == known[way.other as usize] {
+                            grown.push(way.other);
                         }
                         *best = value;
                     }
@@ -127,71 +150,92 @@ impl<'a> Paths<'a> {
             }
             changed = grown;
         }
-        let labels = vec![vec![Label::NONE; markets.tokens()]; most];
-        Self { markets, hops, from, to, reach, labels, reached: vec![Vec::new(); most] }
+        let labels = vec![vec![Label::NONE; markets.tokens()]; most + 1];
+        Self { markets, hops, from, to, reach, labels, reached: vec![Vec::new(); most + 1], found: None }
     }
 
     /// The best path for `amount` by output less gas at `gas_value` a unit. `held` says what flows over a hop already, whose gas is
     /// paid for then; hops for which it is `None` are passed over.
     pub fn best(&mut self, amount: f64, gas_value: f64, held: impl Fn(Hop) -> Option<f64>) -> Option<Path> {
-        let most = self.labels.len();
-        let mut best: Option<(usize, f64)> = None;
-        for (level, reached) in self.labels.iter_mut().zip(&mut self.reached) {
-            for token in reached.drain(..) {
-                level[token as usize] = Label::NONE;
-            }
-        }
-        for length in 1..=most {
-            let frontier = if length == 1 { vec![self.from] } else { self.reached[length - 2].clone() };
-            for token in frontier.into_iter().filter(|&t| t != self.to) {
-                let (amount, net) = match length {
-                    1 => (amount, amount),
-                    _ => (self.labels[length - 2][token as usize].amount, self.labels[length - 2][token as usize].net),
-                };
-                for (Way { hop, rate }, next) in self.hops.out_of(token) {
-                    // The most that can come of it: first at this token, then at the target.
-                    let margin = amount * rate;
-                    let spent = amount - net;
-                    let known = self.labels[length - 1][next as usize].net;
-                    let could = margin * self.reach[most - length][next as usize] - spent;
-                    if margin - spent <= known || could <= best.map_or(0.0, |b| b.1) || next == self.from {
-                        continue;
-                    }
-                    let Some(input) = held(hop) else { continue };
-                    let curve = self.markets.curve(hop.market);
-                    let (i, j) = (hop.input as usize, hop.output as usize);
-                    if input + amount > curve.cap(i, j) || self.passed(length - 1, token, hop.market, next) {
-                        continue;
-                    }
-                    let (output, gas) = if input > 0.0 {
-                        (curve.output(i, j, input + amount) - curve.output(i, j, input), 0.0)
-                    } else {
-                        (curve.output(i, j, amount), self.markets.gas(hop.market) * gas_value)
-                    };
-                    let value = output - spent - gas;
-                    if value > known && output > 0.0 {
-                        if known == f64::NEG_INFINITY {
-                            self.reached[length - 1].push(next);
-                        }
-                        self.labels[length - 1][next as usize] = Label { amount: output, net: value, hop, previous: token };
-                        if next == self.to && best.is_none_or(|b| value > b.1) {
-                            best = Some((length, value));
-                        }
-                    }
+        self.begin(amount);
+        let (hops, most) = (self.hops, self.labels.len() - 1);
+        for length in 1..most {
+            for at in 0..self.reached[length - 1].len() {
+                let token = self.reached[length - 1][at];
+                for way in hops.out.of(token) {
+                    self.extend(length, token, (way, way.other), gas_value, &held);
                 }
             }
         }
-        let (length, _) = best?;
-        let output = self.labels[length - 1][self.to as usize].amount;
+        // Now only what leads to the target is of use, and that is soon gone through from the other end.
+        for way in hops.into.of(self.to) {
+            self.extend(most, way.other, (way, self.to), gas_value, &held);
+        }
+        let (length, _) = self.found?;
+        let output = self.labels[length][self.to as usize].amount;
         let mut hops: Vec<Hop> = self.back(length, self.to).map(|label| label.hop).collect();
         hops.reverse();
         let gas = hops.iter().map(|hop| self.markets.gas(hop.market)).sum();
         Some(Path { hops, output, gas })
     }
 
+    fn begin(&mut self, amount: f64) {
+        for (level, reached) in self.labels.iter_mut().zip(&mut self.reached) {
+            for token in reached.drain(..) {
+                level[token as usize] = Label::NONE;
+            }
+            level[self.to as usize] = Label::NONE;
+        }
+        self.found = None;
+        self.labels[0][self.from as usize] = Label { amount, net: amount, ..Label::NONE };
+        self.reached[0].push(self.from);
+    }
+
+    /// Goes on from `token` to `next`, if that may lead to the best path.
+    #[inline]
+    fn extend(
+        &mut self,
+        length: usize,
+        token: Token,
+        (way, next): (&Way, Token),
+        gas_value: f64,
+        held: &impl Fn(Hop) -> Option<f64>,
+    ) {
+        let Label { amount, net, .. } = self.labels[length - 1][token as usize];
+        let (margin, spent) = (amount * way.rate, amount - net);
+        let known = self.labels[length][next as usize].net;
+        // The most that can come of it: here, and at the target.
+        let could = margin * self.reach[self.labels.len() - 1 - length][next as usize] - spent;
+        if !(margin - spent > known && could > self.found.map_or(0.0, |found| found.1)) {
+            return;
+        }
+        let Some(input) = held(way.hop) else { return };
+        let curve = self.markets.curve(way.hop.market);
+        let (i, j) = (way.hop.input as usize, way.hop.output as usize);
+        if input + amount > curve.cap(i, j) || self.passed(length - 1, token, way.hop.market, next) {
+            return;
+        }
+        let (output, gas) = if input > 0.0 {
+            (curve.output(i, j, input + amount) - curve.output(i, j, input), 0.0)
+        } else {
+            (curve.output(i, j, amount), self.markets.gas(way.hop.market) * gas_value)
+        };
+        let value = output - spent - gas;
+        if output > 0.0 && value > known {
+            self.labels[length][next as usize] = Label { amount: output, net: value, hop: way.hop, previous: token };
+            if next != self.to {
+                if known == f64::NEG_INFINITY {
+                    self.reached[length].push(next);
+                }
+            } else if self.found.is_none_or(|found| value > found.1) {
+                self.found = Some((length, value));
+            }
+        }
+    }
+
     /// The labels on the way back from `token`, reached after `length` hops.
     fn back(&self, length: usize, mut token: Token) -> impl Iterator<Item = Label> {
-        self.labels[..length].iter().rev().map(move |level| {
+        self.labels[1..=length].iter().rev().map(move |level| {
             let label = level[token as usize];
             token = label.previous;
             label

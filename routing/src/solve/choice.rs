@@ -22,9 +22,18 @@ const COARSE: f64 = 1e-2;
 const SMALL: usize = 24;
 const PROGRAM_WORK: u64 = 10_000;
 /// Longest single path that is tried.
-const PATH_HOPS: usize = 4;
+const PATH_HOPS: usize = 3;
 /// Paths that are split over.
 const PATHS: usize = 5;
+
+/// How far a search looks for markets to add.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Between tokens that are traded already.
+    Near,
+    /// Everywhere.
+    Far,
+}
 
 impl Search<'_> {
     /// The worth of a choice, from warm prices.
@@ -94,11 +103,7 @@ impl Search<'_> {
         for kept in self.paths() {
             self.prune(kept);
         }
-        self.grow();
-        if self.is_hopeless() || self.is_far_off() {
-            return;
-        }
-        self.climb();
+        self.climb(Reach::Near);
     }
 
     /// Whether the best choice is so far below what is of use that no finer choice of markets will make up for it.
@@ -108,10 +113,10 @@ impl Search<'_> {
     }
 
     /// Adds and drops for as long as it helps.
-    pub(super) fn climb(&mut self) {
+    pub(super) fn climb(&mut self, reach: Reach) {
         loop {
-            let improved = self.grow() | self.drop_one();
-            if !improved || self.budget.is_spent() {
+            let improved = self.grow(reach) | self.drop_one();
+            if !improved || self.is_hopeless() || self.is_far_off() || self.budget.is_spent() {
                 break;
             }
         }
@@ -124,10 +129,10 @@ impl Search<'_> {
     }
 
     /// Adds markets that would earn their gas, many at once and then one at a time. True if it helped.
-    fn grow(&mut self) -> bool {
+    fn grow(&mut self, reach: Reach) -> bool {
         let mut improved = false;
         loop {
-            let outside = self.outsiders();
+            let outside = self.outsiders(reach);
             let mut added = self.prune(self.with(&outside[..outside.len().min(ADD)]));
             for candidate in outside.iter().take(ADD) {
                 if added {
@@ -206,7 +211,7 @@ impl Search<'_> {
     }
 
     /// Markets outside of the best choice that would earn their gas at its prices, best first.
-    fn outsiders(&mut self) -> Vec<Kept> {
+    fn outsiders(&mut self, reach: Reach) -> Vec<Kept> {
         let Some(best) = &self.best else { return Vec::new() };
         let start = self.prices.clone();
         let own = best.prices.clone();
@@ -220,8 +225,12 @@ impl Search<'_> {
         let mut found: Vec<(f64, Kept)> = Vec::new();
         view.profits(&prices, |coins, market, profit| {
             let margin = profit - snapshot.markets.gas(market) * gas_value;
-            let known = best.kept.iter().any(|k| k.market == market && k.coins & coins == coins);
-            if margin > 0.0 && !known {
+            let known = || best.kept.iter().any(|k| k.market == market && k.coins & coins == coins);
+            let near = || {
+                let held = |&(k, token): &(usize, &Token)| coins & (1 << k) != 0 && best.prices.iter().any(|p| p.0 == *token);
+                reach == Reach::Far || snapshot.markets.coins(market).iter().enumerate().filter(held).count() > 1
+            };
+            if margin > 0.0 && !known() && near() {
                 found.push((margin, Kept { market, coins }));
             }
         });

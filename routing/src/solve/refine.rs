@@ -5,6 +5,7 @@ use crate::market::{MarketId, Token};
 use crate::view::{Kept, Smoothing, View};
 
 use super::Search;
+use super::choice::Reach;
 
 /// Corner widths of the gas-aware dual, as parts of the gas, with the smoothing of limits beside them.
 const STAGES: [(f64, f64); 3] = [(1.0, 1e-3), (0.3, 1e-4), (0.05, 1e-5)];
@@ -83,6 +84,7 @@ impl Search<'_> {
     /// Minimises the gas-aware dual over the markets that matter, for a better bound and another choice to start from. Markets
     /// matter that earn a part of their gas at prices met so far: the set grows until none outside of it adds to the bound.
     pub(super) fn bound_and_retry(&mut self) {
+        self.climb(Reach::Far);
         let Some(best) = &self.best else { return };
         let (start, prices) = (self.prices.clone(), best.prices.clone());
         self.adopt(prices.into_iter());
@@ -102,7 +104,7 @@ impl Search<'_> {
             view.bar(self.barred);
             let used = self.refine(&view);
             if self.prune(used) {
-                self.climb();
+                self.climb(Reach::Far);
             }
             let value = self.best.as_ref().map_or(0.0, |best| best.value);
             if self.budget.is_spent() || self.bound - value <= GOOD * self.scale() {
