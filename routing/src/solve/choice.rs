@@ -29,7 +29,7 @@ const PATHS: usize = 5;
 /// How far a search looks for markets to add.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// Between tokens that are traded already.
+    /// Between the tokens of the paths that the search began with.
     Near,
     /// Everywhere.
     Far,
@@ -103,6 +103,7 @@ impl Search<'_> {
         for kept in self.paths() {
             self.prune(kept);
         }
+        self.near = self.best.iter().flat_map(|best| best.prices.iter().map(|p| p.0)).collect();
         self.climb(Reach::Near);
     }
 
@@ -225,12 +226,17 @@ impl Search<'_> {
         let mut found: Vec<(f64, Kept)> = Vec::new();
         view.profits(&prices, |coins, market, profit| {
             let margin = profit - snapshot.markets.gas(market) * gas_value;
-            let known = || best.kept.iter().any(|k| k.market == market && k.coins & coins == coins);
-            let near = || {
-                let held = |&(k, token): &(usize, &Token)| coins & (1 << k) != 0 && best.prices.iter().any(|p| p.0 == *token);
-                reach == Reach::Far || snapshot.markets.coins(market).iter().enumerate().filter(held).count() > 1
+            if margin <= 0.0 {
+                return;
+            }
+            let coins = match reach {
+                Reach::Far => coins,
+                Reach::Near => {
+                    let near = snapshot.markets.coins(market).iter().enumerate().filter(|(_, token)| self.near.contains(token));
+                    near.fold(0, |mask, (k, _)| mask | (1 << k)) & coins
+                }
             };
-            if margin > 0.0 && !known() && near() {
+            if coins.count_ones() > 1 && !best.kept.iter().any(|k| k.market == market && k.coins & coins == coins) {
                 found.push((margin, Kept { market, coins }));
             }
         });

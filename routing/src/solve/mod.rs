@@ -126,6 +126,8 @@ pub struct Search<'a> {
     renumber: Renumber,
     seen: FxHashSet<Vec<Kept>>,
     best: Option<Choice>,
+    /// Tokens of the paths that the choice began with.
+    near: Vec<Token>,
 }
 
 impl<'a> Search<'a> {
@@ -163,6 +165,7 @@ impl<'a> Search<'a> {
             renumber: Renumber::default(),
             seen: FxHashSet::default(),
             best: None,
+            near: Vec::new(),
         }
     }
 
