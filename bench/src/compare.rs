@@ -3,12 +3,12 @@
 use clap::Args;
 use serde::Serialize;
 
-use ballast_routing::{Budget, Status, solve};
+use ballast_routing::{Budget, Search, Status, solve};
 use ballast_solver::batch::compile::compile;
 use ballast_solver::config::Config;
 
 use crate::arbitrage::{arbitrage, arbitrage_after};
-use crate::clock::timed;
+use crate::clock::{Clock, timed};
 use crate::opponents::{Neighbours, ROUTERS, Task};
 use crate::scenario::{Asked, describe, scenario};
 use crate::show::{Report, caveats, short, table};
@@ -40,9 +40,14 @@ struct Sample {
     after: f64,
     /// Milliseconds of the processor.
     ms: f64,
-    /// Whether it is better than ours as it is, by more than [`CLEAR`].
-    beats: bool,
+    /// Whether it is better than each of ours, by more than [`CLEAR`].
+    beats: [bool; OURS.len()],
 }
+
+/// Our own rows: what is found at once, what is found by then, and what is found in the end.
+const OURS: [&str; 3] = ["Ballast, at once", "Ballast, 20 ms", "Ballast"];
+/// Milliseconds of the second.
+const SOON: f64 = 20.0;
 
 /// Basis points that tell two results apart.
 const CLEAR: f64 = 0.01;
@@ -52,8 +57,8 @@ struct Row {
     router: String,
     usd: Option<f64>,
     found: usize,
-    /// Orders on which it is better than ours.
-    beats: usize,
+    /// Orders on which it is better than each of ours.
+    beats: [usize; OURS.len()],
     loss: Spread,
     after: Spread,
     ms: Spread,
@@ -66,7 +71,7 @@ impl Row {
             router: router.to_owned(),
             usd,
             found: here().filter(|s| s.loss < 9_999.0).count(),
-            beats: here().filter(|s| s.beats).count(),
+            beats: std::array::from_fn(|k| here().filter(|s| s.beats[k]).count()),
             loss: Spread::of(here().map(|s| s.loss)),
             after: Spread::of(here().map(|s| s.after)),
             ms: Spread::of(here().map(|s| s.ms)),
@@ -76,7 +81,7 @@ impl Row {
     fn cells(&self) -> Vec<String> {
         let mut cells = vec![self.router.clone()];
         cells.extend(self.usd.map(|usd| format!("${usd}")));
-        cells.extend([self.found.to_string(), self.beats.to_string()]);
+        cells.extend([self.found.to_string(), self.beats.map(|n| n.to_string()).join(" / ")]);
         cells.extend(
             [self.loss.median, self.loss.p90, self.loss.worst, self.after.median, self.after.p90, self.after.worst].map(short),
         );
@@ -94,7 +99,7 @@ impl CompareArgs {
         eprintln!("{description}");
         let snapshot = &scenario.liquidity.snapshot;
         let (neighbours, hops) = (Neighbours::new(snapshot.markets()), snapshot.hops());
-        let mut routers: Vec<(String, Vec<Sample>)> = vec![("Ballast, cold".to_owned(), Vec::new())];
+        let mut routers: Vec<(String, Vec<Sample>)> = OURS.iter().map(|name| ((*name).to_owned(), Vec::new())).collect();
         routers.extend(ROUTERS.iter().map(|router| (router.name(), Vec::new())));
         let mut free: Vec<f64> = Vec::new();
         let (mut skipped, mut unconverged, mut above) = (0, 0, 0);
@@ -105,6 +110,10 @@ impl CompareArgs {
                 continue;
             };
             let problem = &compiled.problem;
+            let (first, first_took) = timed(|| Search::new(snapshot, problem, None, &[], &Budget::default()).first());
+            let clock = Clock::start();
+            let soon = || clock.took().cpu >= SOON;
+            let (second, second_took) = timed(|| solve(snapshot, problem, None, &[], &Budget::until(u64::MAX, &soon)));
             let (ours, took) = timed(|| solve(snapshot, problem, None, &[], &Budget::work(config.work_per_order)));
             let bound = ours.certificate.bound;
             if ours.status == Status::Idle {
@@ -114,8 +123,11 @@ impl CompareArgs {
             unconverged += usize::from(ours.status != Status::Optimal);
             let bps = 1e4 / compiled.size;
             free.push(arbitrage(&scenario.liquidity, problem) * bps);
-            let loss = (bound - ours.certificate.value) * bps;
-            routers[0].1.push(Sample { usd, loss, after: loss, ms: took.cpu, beats: false });
+            for (k, (outcome, took)) in [(first, first_took), (second, second_took), (ours, took)].into_iter().enumerate() {
+                let loss = (bound - outcome.certificate.value) * bps;
+                routers[k].1.push(Sample { usd, loss, after: loss, ms: took.cpu, beats: [false; OURS.len()] });
+            }
+            let losses: [f64; OURS.len()] = std::array::from_fn(|k| routers[k].1.last().map_or(0.0, |s| s.loss));
             let sold = problem.endowment.first().map_or(0.0, |e| e.1);
             let task = Task {
                 markets: snapshot.markets(),
@@ -126,7 +138,7 @@ impl CompareArgs {
                 sold,
                 gas: problem.gas,
             };
-            for (router, (_, samples)) in ROUTERS.iter().zip(&mut routers[1..]) {
+            for (router, (_, samples)) in ROUTERS.iter().zip(&mut routers[OURS.len()..]) {
                 let (route, took) = timed(|| router.route(&task));
                 let earned = arbitrage_after(&scenario.auction, &scenario.liquidity, &config, problem, &route);
                 above += usize::from(route.output > bound * (1.0 + 1e-9));
@@ -136,7 +148,7 @@ impl CompareArgs {
                     loss: left * bps,
                     after: (left - earned) * bps,
                     ms: took.cpu,
-                    beats: left * bps < loss - CLEAR,
+                    beats: losses.map(|loss| left * bps < loss - CLEAR),
                 });
             }
             eprintln!("order {} of {}: ${usd}", index + 1, scenario.auction.orders.len());

@@ -1,5 +1,7 @@
 //! Which markets: dropping, adding, and single paths to start from.
 
+use rustc_hash::FxHashMap;
+
 use crate::dual::{Minimum, Stop, minimise};
 use crate::market::{MarketId, Token};
 use crate::path::{Hop, Path, Paths};
@@ -21,6 +23,11 @@ const COARSE: f64 = 1e-2;
 /// Choices of so many markets are worth a programme to see what they are worth, and the work it counts as.
 const SMALL: usize = 24;
 const PROGRAM_WORK: u64 = 10_000;
+/// Parts of an offer that better ways are looked for, each with the part of their gas that it has to carry: all of it is too much, as
+/// more will follow, and nothing is too little.
+const MORE: [(f64, f64); 3] = [(0.3, 1.0), (0.1, 0.3), (0.03, 0.05)];
+/// Times that better ways are looked for.
+const DETOURS: usize = 4;
 /// Longest single path that is tried.
 const PATH_HOPS: usize = 3;
 /// Paths that are split over.
@@ -35,7 +42,7 @@ pub(super) enum Reach {
     Far,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
     /// The worth of a choice, from warm prices.
     fn weigh(&mut self, mut kept: Vec<Kept>) -> Option<Choice> {
         kept.sort_unstable();
@@ -98,13 +105,52 @@ impl Search<'_> {
         Some((choice, better))
     }
 
-    /// Step 2: which markets.
+    /// Step 2: which markets, of those that paths lead over and those beside them.
     pub(super) fn choose(&mut self) {
-        for kept in self.paths() {
+        let mut ways = self.ways();
+        for kept in ways.iter_mut().flat_map(|way| self.paths(way)).collect::<Vec<_>>() {
             self.prune(kept);
         }
-        self.near = self.best.iter().flat_map(|best| best.prices.iter().map(|p| p.0)).collect();
-        self.climb(Reach::Near);
+        for _ in 0..DETOURS {
+            self.near = self.best.iter().flat_map(|best| best.prices.iter().map(|p| p.0)).collect();
+            self.climb(Reach::Near);
+            if self.is_hopeless() || self.is_far_off() || !self.detour(&mut ways) {
+                break;
+            }
+        }
+    }
+
+    /// Adds the best path for a part more, on top of what the best choice carries. True if it helped.
+    fn detour(&mut self, ways: &mut [Way]) -> bool {
+        let mut improved = false;
+        for Way { paths, amount } in ways {
+            for (part, weight) in MORE {
+                let carried = self.carried();
+                // Ways against the flow, and other ways through a market of many coins, are left to those who can see the whole market.
+                let held = |hop: Hop| match carried.get(&hop.market) {
+                    None => self.usable(hop),
+                    Some((way, input)) => (*way == hop).then_some(*input),
+                };
+                let Some(path) = paths.best(part * *amount, weight * self.gas_value, held) else { continue };
+                improved |= self.prune(self.with(&kept_of(&path)));
+            }
+        }
+        improved
+    }
+
+    /// What the pairs of the best choice carry, by market.
+    fn carried(&mut self) -> FxHashMap<MarketId, (Hop, f64)> {
+        let Some(best) = &self.best else { return FxHashMap::default() };
+        let mut view = View::part(&self.snapshot.markets, self.problem, &best.kept, 0.0, &mut self.renumber);
+        view.bar(self.barred);
+        let nu: Vec<f64> = best.prices.iter().map(|p| p.1).collect();
+        let flows = program::answers(&view, &nu, &Smoothing { gas: None, gas_value: self.gas_value, linear: FINE });
+        let carried = flows.markets.iter().map(|flow| {
+            let side = |paid: bool| flow.trade.iter().position(|z| if paid { *z > 0.0 } else { *z < 0.0 }).unwrap_or_default();
+            let hop = Hop { market: flow.market, input: side(false) as u8, output: side(true) as u8 };
+            (flow.market, (hop, -flow.trade[side(false)]))
+        });
+        carried.collect()
     }
 
     /// Whether the best choice is so far below what is of use that no finer choice of markets will make up for it.
@@ -245,39 +291,34 @@ impl Search<'_> {
         found.into_iter().map(|f| f.1).collect()
     }
 
-    /// The best single path and the best few that share no market, for each way the problem trades.
-    fn paths(&mut self) -> Vec<Vec<Kept>> {
-        let markets = &self.snapshot.markets;
+    /// The best single path and the best few that share no market.
+    fn paths(&self, Way { paths, amount }: &mut Way) -> Vec<Vec<Kept>> {
         let mut found = Vec::new();
-        for (from, to, amount) in self.ways() {
-            let mut paths = Paths::new(markets, &self.snapshot.hops, (from, to), PATH_HOPS);
-            self.budget.spend(PATH_HOPS as u64 * markets.len() as u64);
-            if !self.problem.limits.is_empty() {
-                // The best amount is not known yet.
-                for part in PARTS {
-                    let path = paths.best(part * amount, self.gas_value, |hop| self.usable(hop));
-                    found.extend(path.map(|path| kept_of(&path)));
-                }
+        if !self.problem.limits.is_empty() {
+            // The best amount is not known yet.
+            for part in PARTS {
+                let path = paths.best(part * *amount, self.gas_value, |hop| self.usable(hop));
+                found.extend(path.map(|path| kept_of(&path)));
             }
-            let mut used: Vec<MarketId> = Vec::new();
-            let mut union: Vec<Kept> = Vec::new();
-            for k in 0..PATHS {
-                let part = if k == 0 { amount } else { amount / PATHS as f64 };
-                let fresh = |hop: Hop| self.usable(hop).filter(|_| !used.contains(&hop.market));
-                let Some(path) = paths.best(part, self.gas_value, fresh) else { break };
-                let kept = kept_of(&path);
-                used.extend(kept.iter().map(|k| k.market));
-                if k == 0 {
-                    found.push(kept.clone());
-                }
-                union.extend(kept);
-                if self.budget.is_spent() {
-                    break;
-                }
+        }
+        let mut used: Vec<MarketId> = Vec::new();
+        let mut union: Vec<Kept> = Vec::new();
+        for k in 0..PATHS {
+            let part = if k == 0 { *amount } else { *amount / PATHS as f64 };
+            let fresh = |hop: Hop| self.usable(hop).filter(|_| !used.contains(&hop.market));
+            let Some(path) = paths.best(part, self.gas_value, fresh) else { break };
+            let kept = kept_of(&path);
+            used.extend(kept.iter().map(|k| k.market));
+            if k == 0 {
+                found.push(kept.clone());
             }
-            if !union.is_empty() {
-                found.push(union);
+            union.extend(kept);
+            if self.budget.is_spent() {
+                break;
             }
+        }
+        if !union.is_empty() {
+            found.push(union);
         }
         found
     }
@@ -288,7 +329,7 @@ impl Search<'_> {
     }
 
     /// From which token into which, and how much at the most.
-    fn ways(&self) -> Vec<(Token, Token, f64)> {
+    fn ways(&self) -> Vec<Way<'a>> {
         let mut ways: Vec<(Token, Token, f64)> = self.problem.limits.iter().map(|l| (l.give, l.take, l.rate * l.cap)).collect();
         for wanted in &self.problem.wanted {
             for &(token, amount) in self.problem.endowment.iter().filter(|e| e.0 != wanted.token) {
@@ -299,8 +340,17 @@ impl Search<'_> {
                 }
             }
         }
-        ways
+        let (markets, hops) = (&self.snapshot.markets, &self.snapshot.hops);
+        self.budget.spend(PATH_HOPS as u64 * markets.len() as u64 * ways.len() as u64);
+        let paths = |from, to| Paths::new(markets, hops, (from, to), PATH_HOPS);
+        ways.into_iter().map(|(from, to, amount)| Way { paths: paths(from, to), amount }).collect()
     }
+}
+
+/// A token into another, and how much of it.
+struct Way<'a> {
+    paths: Paths<'a>,
+    amount: f64,
 }
 
 fn kept_of(path: &Path) -> Vec<Kept> {
