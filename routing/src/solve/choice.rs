@@ -26,6 +26,9 @@ const PROGRAM_WORK: u64 = 10_000;
 /// Parts of an offer that better ways are looked for, each with the part of their gas that it has to carry: all of it is too much, as
 /// more will follow, and nothing is too little.
 const MORE: [(f64, f64); 3] = [(0.3, 1.0), (0.1, 0.3), (0.03, 0.05)];
+/// Parts in which a sale is thought of, and how much of a new swap's gas the first of them has to carry.
+const CHUNKS: usize = 20;
+const WEIGHTS: [f64; 3] = [0.05, 0.3, 1.0];
 /// Times that better ways are looked for.
 const DETOURS: usize = 4;
 /// Longest single path that is tried.
@@ -111,12 +114,67 @@ impl<'a> Search<'a> {
         for kept in ways.iter_mut().flat_map(|way| self.paths(way)).collect::<Vec<_>>() {
             self.prune(kept);
         }
+        self.settle(&mut ways);
+    }
+
+    /// Improves the best choice by the markets beside it and by detours, for as long as they help.
+    fn settle(&mut self, ways: &mut [Way]) {
         for _ in 0..DETOURS {
             self.near = self.best.iter().flat_map(|best| best.prices.iter().map(|p| p.0)).collect();
             self.climb(Reach::Near);
-            if self.is_hopeless() || self.is_far_off() || !self.detour(&mut ways) {
+            if self.is_hopeless() || self.is_far_off() || !self.detour(ways) {
                 break;
             }
+        }
+    }
+
+    /// Begins again from other paths: the best few for each number of them, and those that a sale part by part would take.
+    pub(super) fn restart(&mut self) {
+        let mut ways = self.ways();
+        let mut starts: Vec<Vec<Kept>> = Vec::new();
+        for way in &mut ways {
+            starts.extend((2..PATHS).map(|count| self.disjoint(way, count)));
+            starts.extend(WEIGHTS.map(|weight| self.part_by_part(way, weight)));
+        }
+        let Some(mut best) = self.best.take() else { return };
+        for start in starts {
+            if self.budget.is_spent() {
+                break;
+            }
+            self.prune(start);
+            self.settle(&mut ways);
+            if let Some(other) = self.best.take().filter(|other| other.value > best.value) {
+                best = other;
+            }
+        }
+        self.best = Some(best);
+    }
+
+    /// The paths that a sale in equal parts takes, each the best on what the parts before it left.
+    fn part_by_part(&self, Way { paths, amount }: &mut Way, weight: f64) -> Vec<Kept> {
+        let mut carried: FxHashMap<MarketId, (Hop, f64)> = FxHashMap::default();
+        for _ in 0..CHUNKS {
+            let held = |hop: Hop| self.beside(&carried, hop);
+            let part = *amount / CHUNKS as f64;
+            let Some(path) = paths.best(part, weight * self.gas_value, held) else { break };
+            let mut amount = part;
+            for hop in path.hops {
+                let (_, input) = carried.entry(hop.market).or_insert((hop, 0.0));
+                let (curve, i, j) = (self.snapshot.markets.curve(hop.market), hop.input as usize, hop.output as usize);
+                let before = curve.output(i, j, *input);
+                *input += amount;
+                amount = curve.output(i, j, *input) - before;
+            }
+        }
+        carried.values().map(|(hop, _)| Kept { market: hop.market, coins: (1 << hop.input) | (1 << hop.output) }).collect()
+    }
+
+    /// What flows over a hop already, beside others that carry something. Ways against the flow, and other ways through a market of
+    /// many coins, are left to those who see the whole market.
+    fn beside(&self, carried: &FxHashMap<MarketId, (Hop, f64)>, hop: Hop) -> Option<f64> {
+        match carried.get(&hop.market) {
+            None => self.usable(hop),
+            Some((way, input)) => (*way == hop).then_some(*input),
         }
     }
 
@@ -126,11 +184,7 @@ impl<'a> Search<'a> {
         for Way { paths, amount } in ways {
             for (part, weight) in MORE {
                 let carried = self.carried();
-                // Ways against the flow, and other ways through a market of many coins, are left to those who can see the whole market.
-                let held = |hop: Hop| match carried.get(&hop.market) {
-                    None => self.usable(hop),
-                    Some((way, input)) => (*way == hop).then_some(*input),
-                };
+                let held = |hop: Hop| self.beside(&carried, hop);
                 let Some(path) = paths.best(part * *amount, weight * self.gas_value, held) else { continue };
                 improved |= self.prune(self.with(&kept_of(&path)));
             }
@@ -292,35 +346,29 @@ impl<'a> Search<'a> {
     }
 
     /// The best single path and the best few that share no market.
-    fn paths(&self, Way { paths, amount }: &mut Way) -> Vec<Vec<Kept>> {
+    fn paths(&self, way: &mut Way) -> Vec<Vec<Kept>> {
         let mut found = Vec::new();
         if !self.problem.limits.is_empty() {
             // The best amount is not known yet.
             for part in PARTS {
-                let path = paths.best(part * *amount, self.gas_value, |hop| self.usable(hop));
+                let path = way.paths.best(part * way.amount, self.gas_value, |hop| self.usable(hop));
                 found.extend(path.map(|path| kept_of(&path)));
             }
         }
-        let mut used: Vec<MarketId> = Vec::new();
-        let mut union: Vec<Kept> = Vec::new();
-        for k in 0..PATHS {
-            let part = if k == 0 { *amount } else { *amount / PATHS as f64 };
-            let fresh = |hop: Hop| self.usable(hop).filter(|_| !used.contains(&hop.market));
-            let Some(path) = paths.best(part, self.gas_value, fresh) else { break };
-            let kept = kept_of(&path);
-            used.extend(kept.iter().map(|k| k.market));
-            if k == 0 {
-                found.push(kept.clone());
-            }
-            union.extend(kept);
-            if self.budget.is_spent() {
-                break;
-            }
-        }
-        if !union.is_empty() {
-            found.push(union);
-        }
+        found.push(self.disjoint(way, 1));
+        found.push(self.disjoint(way, PATHS));
         found
+    }
+
+    /// The union of the best paths that share no market, so many at the most.
+    fn disjoint(&self, Way { paths, amount }: &mut Way, count: usize) -> Vec<Kept> {
+        let mut union: Vec<Kept> = Vec::new();
+        for _ in 0..count {
+            let fresh = |hop: Hop| self.usable(hop).filter(|_| union.iter().all(|k| k.market != hop.market));
+            let Some(path) = paths.best(*amount / count as f64, self.gas_value, fresh) else { break };
+            union.extend(kept_of(&path));
+        }
+        union
     }
 
     /// Whether a hop may be used: then nothing flows over it yet.

@@ -256,6 +256,10 @@ impl<'a> Search<'a> {
         }
         let Some(mut flows) = flows.filter(|f| f.gross.is_finite()) else { return self.idle() };
         flows.gross = program::gross(&view, &nu, &flows);
+        // What the flows show is better than what was thought of a choice whose prices did not converge.
+        if let Some(best) = &mut self.best {
+            best.value = best.value.max(flows.gross);
+        }
         let mut prices = self.prices.clone();
         for (&token, &price) in view.tokens.iter().zip(&nu) {
             prices[token as usize] = price;

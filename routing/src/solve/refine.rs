@@ -84,6 +84,7 @@ impl Search<'_> {
     /// Minimises the gas-aware dual over the markets that matter, for a better bound and another choice to start from. Markets
     /// matter that earn a part of their gas at prices met so far: the set grows until none outside of it adds to the bound.
     pub(super) fn bound_and_retry(&mut self) {
+        self.restart();
         self.climb(Reach::Far);
         let Some(best) = &self.best else { return };
         let (start, prices) = (self.prices.clone(), best.prices.clone());
