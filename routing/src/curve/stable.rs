@@ -209,11 +209,14 @@ impl Stable {
             }
         };
         let settle = |theta: f64, mut q: f64| -> f64 {
-            // Which coins move depends on q in turn; a few rounds agree.
-            for _ in 0..24 {
-                let (mut product, mut power) = (self.product, 1);
+            // Which coins move depends on q in turn: ln q + Σ ln x_k(q) is constant, and rises with ln q by pieces that are linear, so that
+            // Newton's step is exact on a piece and a bracket keeps it from going round between pieces.
+            let (mut low, mut high) = (0.0_f64, f64::INFINITY);
+            for _ in 0..100 {
+                let (mut product, mut power, mut rest) = (self.product, 1, self.product);
                 for k in coins() {
                     let (x, moves) = at(theta, q, k);
+                    rest *= self.balances[k] / x;
                     if moves {
                         let p = if x < self.balances[k] { price[k] } else { price[k] / self.gamma };
                         product *= self.balances[k] * (theta * p - self.ann);
@@ -228,6 +231,13 @@ impl Stable {
                     3 => product.cbrt(),
                     _ => product.powf(1.0 / f64::from(power)),
                 };
+                if q > rest {
+                    high = q;
+                } else {
+                    low = q;
+                }
+                let crossed = next < low || next > high;
+                let next = if crossed && low > 0.0 && high < f64::INFINITY { (low * high).sqrt() } else { next };
                 let change = (next - q).abs();
                 q = next;
                 if change <= 1e-15 * q {
@@ -243,33 +253,44 @@ impl Stable {
         };
         // Each coin's gradient moves with the others' balances, so the root may lie outside of [low, high]: widen first.
         let mut q = self.product;
-        let widen = |mut theta: f64, mut q: f64, factor: f64, sign: f64| {
-            for _ in 0..200 {
+        // A coin at its cap may leave the root far out.
+        let widen = |mut theta: f64, mut q: f64, mut factor: f64, sign: f64| {
+            for _ in 0..20 {
                 q = settle(theta, q);
                 if excess(theta, q) * sign > 0.0 {
                     break;
                 }
                 theta *= factor;
+                factor *= factor.sqrt();
             }
             (theta, excess(theta, q))
         };
         let (mut below, mut f_below) = widen(low, q, 0.98, 1.0);
         let (mut above, mut f_above) = widen(high * self.gamma, q, 1.02, -1.0);
-        // Regula falsi with the Illinois rule; every fourth step halves the bracket, whatever the function's shape.
+        // Regula falsi with the Illinois rule: an end that stays for two steps counts for half. Every eighth step halves the bracket,
+        // whatever the function's shape.
         let mut theta = above;
-        for step in 0..120 {
+        let mut moved_below = None;
+        for step in 0..200 {
             let secant = below + (above - below) * f_below / (f_below - f_above);
-            let next = if step % 4 == 3 || !(secant > below && secant < above) { 0.5 * (below + above) } else { secant };
+            let middle = if above > 2.0 * below { (below * above).sqrt() } else { 0.5 * (below + above) };
+            let next = if step % 8 == 7 || !(secant > below && secant < above) { middle } else { secant };
             let moved = (next - theta).abs();
             theta = next;
             q = settle(theta, q);
             let value = excess(theta, q);
             if value > 0.0 {
-                (below, f_below, f_above) = (theta, value, 0.5 * f_above);
+                (below, f_below) = (theta, value);
+                if moved_below.replace(true) == Some(true) {
+                    f_above *= 0.5;
+                }
             } else {
-                (above, f_above, f_below) = (theta, value, 0.5 * f_below);
+                (above, f_above) = (theta, value);
+                if moved_below.replace(false) == Some(false) {
+                    f_below *= 0.5;
+                }
             }
-            if value.abs() <= f64::EPSILON * self.ann * self.invariant
+            if value.abs() <= f64::EPSILON * (self.ann * self.invariant + q)
                 || above - below <= 4.0 * f64::EPSILON * above
                 || moved == 0.0
             {

@@ -111,6 +111,33 @@ proptest! {
         check_block(&curve, &nu)?;
     }
 
+    /// However far the prices are off, the whole earns at least what any two of its coins do.
+    #[test]
+    fn no_pair_earns_more_than_the_whole(
+        balances in prop::collection::vec(1e2f64..1e6, 3..6), nu in prop::collection::vec(-6.0f64..6.0, 5), ann in 1.0f64..2000.0
+    ) {
+        let n = balances.len();
+        let weights: Vec<f64> = (0..n).map(|k| 1.0 + k as f64).collect();
+        let unit = vec![1.0; n];
+        let curves = [
+            Stable::new(&balances, &unit, ann, 0.003).map(Curve::Stable),
+            Weighted::new(&balances, &weights, 0.003, 0.3).map(Curve::Weighted),
+        ];
+        let nu: Vec<f64> = nu[..n].iter().map(|x| x.exp()).collect();
+        for curve in curves.into_iter().flatten() {
+            let mut whole = Response::default();
+            curve.respond(&nu, u8::MAX, &mut whole);
+            let earned: f64 = whole.trade.iter().zip(&nu).map(|(z, p)| z * p).sum();
+            for i in 0..n {
+                for j in (0..n).filter(|&j| j != i) {
+                    let pair = curve.respond_pair(i, j, nu[i] / nu[j], 1e-6);
+                    let alone = nu[j] * pair.output - nu[i] * pair.input;
+                    prop_assert!(earned >= alone * (1.0 - 1e-9) - 1e-6, "{i}>{j} earns {alone}, the whole {earned}: {curve:?} {nu:?}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn pairs_agree_with_the_whole_when_only_two_coins_may_move(tilt in 0.0005f64..0.2, which in 0usize..2) {
         let curve = [weighted(), stable()][which].clone();
