@@ -57,7 +57,7 @@ pub(crate) struct Stop {
 /// Iterations without progress.
 const PATIENCE: u32 = 5;
 /// Lengths of a step that are tried.
-const TRIALS: u32 = 5;
+const TRIALS: u32 = 10;
 
 /// Moves `nu` to the minimum of the smoothed dual of `view`.
 pub(crate) fn minimise(view: &View, nu: &mut [f64], smoothing: &Smoothing, stop: Stop, work: &mut Workspace) -> Minimum {
@@ -128,7 +128,7 @@ pub(crate) fn minimise(view: &View, nu: &mut [f64], smoothing: &Smoothing, stop:
             if turned <= 0.0 {
                 break;
             }
-            length *= (slope / (slope - turned)).clamp(0.1, 0.5);
+            length *= (slope / (slope - turned)).clamp(0.02, 0.5);
         }
         if !accepted {
             mu *= 100.0;

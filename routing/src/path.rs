@@ -154,6 +154,11 @@ impl<'a> Paths<'a> {
         Self { markets, hops, from, to, reach, labels, reached: vec![Vec::new(); most + 1], found: None }
     }
 
+    /// Whether any path leads to the target.
+    pub fn lead(&self) -> bool {
+        self.reach.last().is_some_and(|last| self.hops.out.of(self.from).iter().any(|way| last[way.other as usize] > 0.0))
+    }
+
     /// The best path for `amount` by output less gas at `gas_value` a unit. `held` says what flows over a hop already, whose gas is
     /// paid for then; hops for which it is `None` are passed over.
     pub fn best(&mut self, amount: f64, gas_value: f64, held: impl Fn(Hop) -> Option<f64>) -> Option<Path> {

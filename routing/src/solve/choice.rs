@@ -31,8 +31,8 @@ const CHUNKS: usize = 20;
 const WEIGHTS: [f64; 3] = [0.05, 0.3, 1.0];
 /// Times that better ways are looked for.
 const DETOURS: usize = 4;
-/// Longest single path that is tried.
-const PATH_HOPS: usize = 3;
+/// Longest single paths that are tried: the next only where there is none so short.
+const PATH_HOPS: [usize; 3] = [3, 5, 10];
 /// Paths that are split over.
 const PATHS: usize = 5;
 
@@ -389,8 +389,11 @@ impl<'a> Search<'a> {
             }
         }
         let (markets, hops) = (&self.snapshot.markets, &self.snapshot.hops);
-        self.budget.spend(PATH_HOPS as u64 * markets.len() as u64 * ways.len() as u64);
-        let paths = |from, to| Paths::new(markets, hops, (from, to), PATH_HOPS);
+        self.budget.spend(PATH_HOPS[0] as u64 * markets.len() as u64 * ways.len() as u64);
+        let paths = |from, to| {
+            let longer = PATH_HOPS.iter().map(|&most| Paths::new(markets, hops, (from, to), most));
+            longer.into_iter().find(Paths::lead).unwrap_or_else(|| Paths::new(markets, hops, (from, to), 1))
+        };
         ways.into_iter().map(|(from, to, amount)| Way { paths: paths(from, to), amount }).collect()
     }
 }
