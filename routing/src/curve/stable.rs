@@ -70,17 +70,19 @@ impl Stable {
         CAP * self.balances[i] * self.unit[i]
     }
 
-    /// The balance of `j` when that of `i` is `x`, the others as they are: with S and P the sum and the product of all but j,
-    /// A·n·y² + (A·n·S − (A·n − 1)·D)·y = D^(n+1)/(nⁿ·P).
+    /// The balance of `j` when that of `i` is `x`, the others as they are.
     fn balance(&self, i: usize, j: usize, x: f64) -> f64 {
+        self.balance_beside(j, |k| if k == i { x } else { self.balances[k] })
+    }
+
+    /// The balance of `j` beside those of the other coins: with S and P their sum and product,
+    /// A·n·y² + (A·n·S − (A·n − 1)·D)·y = D^(n+1)/(nⁿ·P).
+    fn balance_beside(&self, j: usize, other: impl Fn(usize) -> f64) -> f64 {
         let n = self.coins() as f64;
         let (mut sum, mut c) = (0.0, self.invariant / (n * self.ann));
-        for k in 0..self.coins() {
-            if k != j {
-                let other = if k == i { x } else { self.balances[k] };
-                sum += other;
-                c *= self.invariant / (n * other);
-            }
+        for k in (0..self.coins()).filter(|&k| k != j) {
+            sum += other(k);
+            c *= self.invariant / (n * other(k));
         }
         let b = sum + self.invariant / self.ann - self.invariant;
         // c·D is D^(n+1)/(nⁿ·P·A·n); the root that does not cancel.
@@ -303,15 +305,24 @@ impl Stable {
         let mut x = [0.0; super::MAX_COINS];
         let mut moving = [false; super::MAX_COINS];
         let mut count = 0.0;
+        x[..n].copy_from_slice(&self.balances);
         for k in coins() {
-            let (balance, moves) = at(theta, q, k);
-            let change = balance - self.balances[k];
-            out.trade[k] = self.unit[k] * if change < 0.0 { -change } else { -change / self.gamma };
-            x[k] = balance;
-            moving[k] = moves;
-            if moves {
+            (x[k], moving[k]) = at(theta, q, k);
+            if moving[k] {
                 count += 1.0;
             }
+        }
+        // θ·p − A·n cancels where A is large, and leaves the balances next to the curve: the largest that moves is put onto it.
+        if let Some(j) = coins().filter(|&k| moving[k]).max_by(|&a, &b| x[a].total_cmp(&x[b])) {
+            let exact = self.balance_beside(j, |k| x[k]);
+            let same_side = (exact < self.balances[j]) == (x[j] < self.balances[j]);
+            if same_side {
+                x[j] = exact;
+            }
+        }
+        for k in coins() {
+            let change = x[k] - self.balances[k];
+            out.trade[k] = self.unit[k] * if change < 0.0 { -change } else { -change / self.gamma };
         }
         let active = || coins().filter(|&k| moving[k]);
         let g = |k: usize| self.ann + q / x[k];

@@ -221,9 +221,10 @@ impl<'a> Search<'a> {
         view.bar(self.barred);
         let mut nu: Vec<f64> = best.prices.iter().map(|p| p.1).collect();
         // Where prices leave no amount open, the markets' answers to them are the flows.
-        let mut flows = Some(program::answers(&view, &nu, &Smoothing { gas: None, gas_value: self.gas_value, linear: FINE }));
+        let answers = program::answers(&view, &nu, &Smoothing { gas: None, gas_value: self.gas_value, linear: FINE });
         let mut bound = best.bound;
         let enough = CLOSED * view.scale();
+        let mut flows = Some(answers).filter(|answers| bound - answers.gross <= enough);
         let gap = |bound: f64, flows: &Option<Flows>| flows.as_ref().map_or(f64::INFINITY, |f| bound - f.gross);
         for (linear, widths) in [(FINE, [1e-4, 1e-5]), (1e-8, [1e-4, 1e-6]), (1e-4, [1e-2, 1e-3]), (1e-6, [1e-3, 1e-4])] {
             if gap(bound, &flows) <= enough {
