@@ -130,7 +130,8 @@ mod tests {
             fs::write(directory.path().join(foreign), "mine").unwrap();
         }
         fs::write(directory.path().join(".ballast-left-by-a-crash"), "cut").unwrap();
-        let config = ArchiveConfig { directory: directory.path().to_owned(), keep_days: 0, max_bytes: 0, ..ArchiveConfig::default() };
+        let config =
+            ArchiveConfig { directory: directory.path().to_owned(), keep_days: 0, max_bytes: 0, ..ArchiveConfig::default() };
         let mut shelf = Shelf::open(&config).unwrap();
         for (days, id) in [(40, "a"), (20, "b"), (3, "c"), (1, "d"), (0, "e")] {
             shelf.add(&record(at(days), id)).unwrap();

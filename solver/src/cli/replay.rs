@@ -188,14 +188,14 @@ fn ratio([then, now]: [f64; 2]) -> String {
 }
 
 fn rows(auctions: &[Replayed]) -> String {
-    let header = ["auction", "answered", "orders", "filled", "then", "score", "then", "ratio", "gap bps", "then", "ms", "then", "ratio"];
+    let header =
+        ["auction", "answered", "orders", "filled", "then", "score", "then", "ratio", "gap bps", "then", "ms", "then", "ratio"];
     let mut table = table::table(&header, 2);
     for replayed in auctions {
         let Replayed { now, now_ms, .. } = replayed;
         let then = |show: fn(&Meta, &Summary) -> String| replayed.found().map_or_else(|| "-".to_owned(), |(m, s)| show(m, s));
-        let ratios = replayed.found().map(|(meta, then)| {
-            [[eth(then.score.0), eth(now.score.0)], [meta.reply_ms, *now_ms]].map(ratio)
-        });
+        let ratios =
+            replayed.found().map(|(meta, then)| [[eth(then.score.0), eth(now.score.0)], [meta.reply_ms, *now_ms]].map(ratio));
         let [score, time] = ratios.unwrap_or_else(|| ["-".to_owned(), "-".to_owned()]);
         table.add_row([
             replayed.id.clone().unwrap_or_else(|| "(quote)".to_owned()),

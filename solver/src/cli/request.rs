@@ -117,11 +117,8 @@ impl RequestArgs {
     }
 
     fn request(&self) -> anyhow::Result<ballast_wire::Auction> {
-        let json = if archive::is_archived(&self.auction) {
-            archive::read(&self.auction)?.auction
-        } else {
-            read(&self.auction)?.into()
-        };
+        let json =
+            if archive::is_archived(&self.auction) { archive::read(&self.auction)?.auction } else { read(&self.auction)?.into() };
         ballast_wire::Auction::from_json(&json).with_context(|| self.auction.display().to_string())
     }
 }

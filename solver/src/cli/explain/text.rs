@@ -1,17 +1,16 @@
 //! An explanation for a person, and its picture.
 
+use std::collections::BTreeMap;
+
 use ballast_routing::Token;
 use ballast_wire::{Class, Side};
 use rustc_hash::FxHashMap;
 
-use crate::auction::{Auction, Order, short};
+use crate::auction::{Auction, Drop, Order, short};
 use crate::batch::Liquidity;
 use crate::cli::table::{digits, eth, table, whole};
 use crate::engine::{Answer, Filled};
 use crate::explain::{Band, Binding, Explanation, Leg, Pairing, Picture, Remedy, fill, legs, share};
-
-/// Of the pools that were left out, so many are named.
-const NAMED: usize = 8;
 
 /// What an explanation is told with.
 struct Scene<'a> {
@@ -113,7 +112,9 @@ impl Scene<'_> {
     fn why_not(&self) -> String {
         let Pairing { hops, .. } = &self.explanation.pairing;
         match &self.explanation.remedy {
-            None if hops.is_none() => "No path leads from what it sells to what it buys through the pools that were kept.".to_owned(),
+            None if hops.is_none() => {
+                "No path leads from what it sells to what it buys through the pools that were kept.".to_owned()
+            }
             None => String::new(),
             Some(Err(reason)) => {
                 format!("There is a path of {} swaps, but no limit helps: {reason}.", hops.unwrap_or_default())
@@ -124,7 +125,11 @@ impl Scene<'_> {
                 let needed = limit * (1.0 - relaxation);
                 let cause = match remedy.binding() {
                     Binding::Gas => {
-                        format!("Gas binds: it costs {} native, the best surplus before gas is {} native.", digits(*gas), digits(*before_gas))
+                        format!(
+                            "Gas binds: it costs {} native, the best surplus before gas is {} native.",
+                            digits(*gas),
+                            digits(*before_gas)
+                        )
                     }
                     Binding::Price => format!(
                         "Its limit binds: the pools pay {} native less than it asks, before gas of {} native.",
@@ -192,8 +197,19 @@ impl Scene<'_> {
     }
 
     fn route(&self, filled: &Filled) -> String {
-        let header =
-            ["#", "swap", "pool", "gives", "takes", "price", "reference", "bps of it", "margin before", "margin after", "value native"];
+        let header = [
+            "#",
+            "swap",
+            "pool",
+            "gives",
+            "takes",
+            "price",
+            "reference",
+            "bps of it",
+            "margin before",
+            "margin after",
+            "value native",
+        ];
         let mut table = table(&header, 3);
         for (leg, number) in legs(self.auction, self.liquidity, &filled.swaps).iter().zip(1..) {
             let Leg { swap, value, price, reference, marginal: [before, after] } = leg;
@@ -222,16 +238,24 @@ impl Scene<'_> {
         let path = hops.map_or_else(|| "no path".to_owned(), |hops| format!("shortest path {hops} swaps"));
         let good = direct.iter().filter(|pool| pool.dropped.is_none()).count();
         let mut text = format!(
-            "pools: {path}; {good} of {} pools of {sell} and {buy} kept; besides them {} with {sell}, {} with {buy}; {} dropped",
+            "pools: {path}; {good} of {} with both {sell} and {buy} kept, and {} with {sell} alone, {} with {buy} alone",
             direct.len(),
             kept[0],
-            kept[1],
-            dropped.len()
+            kept[1]
         );
-        let left_out = direct.iter().filter_map(|pool| pool.dropped.as_ref());
-        for drop in left_out.chain(dropped).take(NAMED) {
-            let detail = if drop.detail.is_empty() { String::new() } else { format!(" ({})", drop.detail) };
-            text += &format!("\n  dropped {}: {}{detail}", drop.name.as_deref().unwrap_or("?"), drop.reason);
+        let named = direct.iter().filter_map(|pool| pool.dropped.as_ref());
+        for Drop { name, reason, detail, .. } in named {
+            text += &format!("\n  dropped {}: {reason}", name.as_deref().unwrap_or("?"));
+            if !detail.is_empty() {
+                text += &format!(" ({detail})");
+            }
+        }
+        let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+        for drop in dropped {
+            *reasons.entry(&drop.reason).or_default() += 1;
+        }
+        for (reason, count) in reasons {
+            text += &format!("\n  dropped {count} with one of them or unreadable: {reason}");
         }
         text
     }

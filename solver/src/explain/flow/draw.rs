@@ -52,9 +52,7 @@ pub(super) fn document(picture: &Picture, layout: &Layout) -> Document {
             Way::Back { from, .. } => *from,
         };
         let [first, second] = &band.label;
-        document = document
-            .add(text(first, x + 6.0, y - 3.0, SMALL, INK))
-            .add(text(second, x + 6.0, y + 10.0, SMALL, QUIET));
+        document = document.add(text(first, x + 6.0, y - 3.0, SMALL, INK)).add(text(second, x + 6.0, y + 10.0, SMALL, QUIET));
     }
     let mut y = HEAD;
     for (index, line) in picture.title.iter().enumerate() {
@@ -67,9 +65,13 @@ pub(super) fn document(picture: &Picture, layout: &Layout) -> Document {
 fn legend(picture: &Picture, mut document: Document, y: f64) -> Document {
     let mut x = 30.0;
     for kind in picture.bands.iter().map(|b| b.kind).collect::<BTreeSet<_>>() {
-        document = document
-            .add(Circle::new().set("cx", x).set("cy", y - 4.0).set("r", 5).set("fill", colour(kind)))
-            .add(text(kind, x + 10.0, y, SMALL, QUIET));
+        document = document.add(Circle::new().set("cx", x).set("cy", y - 4.0).set("r", 5).set("fill", colour(kind))).add(text(
+            kind,
+            x + 10.0,
+            y,
+            SMALL,
+            QUIET,
+        ));
         x += 34.0 + CHARACTER * SMALL * kind.len() as f64;
     }
     document.add(text("width: value at reference prices", x, y, SMALL, QUIET))
@@ -124,5 +126,11 @@ fn forward(points: &[(f64, f64)], half: f64) -> Data {
 
 /// Out, down to the lane, and back in.
 fn back(from: (f64, f64), to: (f64, f64), right: f64, left: f64, lane: f64) -> Data {
-    Data::new().move_to(from).line_to((right, from.1)).line_to((right, lane)).line_to((left, lane)).line_to((left, to.1)).line_to(to)
+    Data::new()
+        .move_to(from)
+        .line_to((right, from.1))
+        .line_to((right, lane))
+        .line_to((left, lane))
+        .line_to((left, to.1))
+        .line_to(to)
 }

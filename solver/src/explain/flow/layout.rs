@@ -247,7 +247,8 @@ impl<'a> Graph<'a> {
                     return f64::INFINITY;
                 }
                 let (from, to) = self.ends[band];
-                let (other, column) = if out { (to, self.column[token] + 1) } else { (from, self.column[token].saturating_sub(1)) };
+                let (other, column) =
+                    if out { (to, self.column[token] + 1) } else { (from, self.column[token].saturating_sub(1)) };
                 let place = if self.column[other] == column { Place::Token(other) } else { Place::Band(band) };
                 tops.get(&(column, place)).copied().unwrap_or(0.0)
             };
