@@ -23,11 +23,13 @@ pub use writer::{Archive, Counters};
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use bytesize::ByteSize;
+use documented::{Documented, DocumentedFields};
+use serde::{Deserialize, Serialize};
 
-/// What is kept, and where.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+/// Every auction and its reply on disk, for `ballast replay`. Takes effect on start only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Documented, DocumentedFields)]
+#[serde(default, deny_unknown_fields)]
 pub struct ArchiveConfig {
     /// Whether auctions are archived at all.
     pub enabled: bool,
@@ -35,15 +37,21 @@ pub struct ArchiveConfig {
     pub directory: PathBuf,
     /// Days after which a file is deleted; 0 keeps them for ever.
     pub keep_days: u32,
-    /// Bytes that all files together may take; 0 sets no limit.
-    pub max_bytes: u64,
-    /// Bytes of auctions and replies that may wait for the disk; what comes on top of it is dropped and counted.
-    pub max_queued_bytes: u64,
+    /// What all files together may take; 0 sets no limit.
+    pub max_size: ByteSize,
+    /// What may wait for the disk; auctions beyond it are not archived, and counted.
+    pub max_queue: ByteSize,
 }
 
 impl Default for ArchiveConfig {
     fn default() -> Self {
-        Self { enabled: true, directory: "archive".into(), keep_days: 14, max_bytes: 10 << 30, max_queued_bytes: 256 << 20 }
+        Self {
+            enabled: true,
+            directory: "archive".into(),
+            keep_days: 14,
+            max_size: ByteSize::gb(10),
+            max_queue: ByteSize::mb(256),
+        }
     }
 }
 

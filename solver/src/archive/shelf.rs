@@ -82,13 +82,13 @@ impl Shelf {
 
     /// Deletes the oldest files, but never the last one.
     fn tidy(&mut self, now: SystemTime) -> io::Result<()> {
-        let ArchiveConfig { keep_days, max_bytes, .. } = self.config;
+        let ArchiveConfig { keep_days, max_size, .. } = self.config;
         let horizon = (keep_days > 0).then(|| now.checked_sub(DAY * keep_days)).flatten();
         while self.files.len() > 1
             && let Some(oldest) = self.files.first_entry()
         {
             let aged = time_of(oldest.key()).zip(horizon).is_some_and(|(time, horizon)| time < horizon);
-            if !(aged || (max_bytes > 0 && self.bytes > max_bytes)) {
+            if !(aged || (max_size.as_u64() > 0 && self.bytes > max_size.as_u64())) {
                 break;
             }
             let (name, size) = oldest.remove_entry();
@@ -105,6 +105,8 @@ impl Shelf {
 #[cfg(test)]
 mod tests {
     use std::time::UNIX_EPOCH;
+
+    use bytesize::ByteSize;
 
     use super::*;
     use crate::archive::{Ended, Meta};
@@ -130,8 +132,12 @@ mod tests {
             fs::write(directory.path().join(foreign), "mine").unwrap();
         }
         fs::write(directory.path().join(".ballast-left-by-a-crash"), "cut").unwrap();
-        let config =
-            ArchiveConfig { directory: directory.path().to_owned(), keep_days: 0, max_bytes: 0, ..ArchiveConfig::default() };
+        let config = ArchiveConfig {
+            directory: directory.path().to_owned(),
+            keep_days: 0,
+            max_size: ByteSize::b(0),
+            ..ArchiveConfig::default()
+        };
         let mut shelf = Shelf::open(&config).unwrap();
         for (days, id) in [(40, "a"), (20, "b"), (3, "c"), (1, "d"), (0, "e")] {
             shelf.add(&record(at(days), id)).unwrap();
@@ -143,13 +149,13 @@ mod tests {
         let shelf = Shelf::open(&ArchiveConfig { keep_days: 10, ..config.clone() }).unwrap();
         assert_eq!(shelf.files.len(), 3);
         // By size, with each file that comes.
-        let mut shelf = Shelf::open(&ArchiveConfig { max_bytes: 2 * each + each / 2, ..config.clone() }).unwrap();
+        let mut shelf = Shelf::open(&ArchiveConfig { max_size: ByteSize::b(2 * each + each / 2), ..config.clone() }).unwrap();
         assert_eq!(shelf.files.len(), 2);
         shelf.add(&record(now + DAY, "f")).unwrap();
         assert_eq!(shelf.files.len(), 2);
         assert_eq!(shelf.bytes(), shelf.files.values().sum::<u64>());
         // The newest stays, however large or old.
-        let mut shelf = Shelf::open(&ArchiveConfig { max_bytes: 1, ..config }).unwrap();
+        let mut shelf = Shelf::open(&ArchiveConfig { max_size: ByteSize::b(1), ..config }).unwrap();
         shelf.add(&record(UNIX_EPOCH, "g")).unwrap();
         assert_eq!(shelf.files.len(), 1);
         let left = names(directory.path());

@@ -42,7 +42,7 @@ pub struct Archive {
     queue: Option<SyncSender<Record>>,
     writer: Option<JoinHandle<()>>,
     shared: Arc<Shared>,
-    max_queued_bytes: u64,
+    max_queue: u64,
 }
 
 impl Archive {
@@ -60,14 +60,14 @@ impl Archive {
             std::thread::Builder::new().name("archive".into()).spawn(move || write(shelf, &records, &shared))
         };
         let writer = writer.map_err(|source| ArchiveError::Directory { directory: config.directory.clone(), source })?;
-        Ok(Self { queue: Some(queue), writer: Some(writer), shared, max_queued_bytes: config.max_queued_bytes })
+        Ok(Self { queue: Some(queue), writer: Some(writer), shared, max_queue: config.max_queue.as_u64() })
     }
 
     /// Hands a record over, without waiting: when too much waits already, it is dropped and counted.
     pub fn store(&self, record: Record) {
         let size = size(&record);
         let waiting = self.shared.queued_bytes.fetch_add(size, Relaxed);
-        let room = waiting.saturating_add(size) <= self.max_queued_bytes;
+        let room = waiting.saturating_add(size) <= self.max_queue;
         if !(room && self.queue.as_ref().is_some_and(|queue| queue.try_send(record).is_ok())) {
             self.shared.queued_bytes.fetch_sub(size, Relaxed);
             self.shared.dropped.fetch_add(1, Relaxed);
@@ -122,6 +122,8 @@ fn write(mut shelf: Shelf, records: &Receiver<Record>, shared: &Shared) {
 mod tests {
     use std::time::SystemTime;
 
+    use bytesize::ByteSize;
+
     use super::*;
     use crate::archive::{Ended, Meta, is_archived, read};
 
@@ -155,7 +157,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_the_queue_is_dropped_and_counted() {
         let directory = tempfile::tempdir().unwrap();
-        let archive = Archive::open(&ArchiveConfig { max_queued_bytes: 1000, ..config(&directory) }).unwrap();
+        let archive = Archive::open(&ArchiveConfig { max_queue: ByteSize::b(1000), ..config(&directory) }).unwrap();
         archive.store(record(0));
         assert_eq!(archive.counters(), Counters { dropped: 1, ..Counters::default() });
     }

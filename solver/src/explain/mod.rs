@@ -30,6 +30,17 @@ pub struct Explanation {
     pub remedy: Option<Result<Remedy, String>>,
     /// The pools between its tokens.
     pub pairing: Pairing,
+    /// What it takes.
+    pub least: Least,
+}
+
+/// What it takes for an order to be worth a settlement; native tokens.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Least {
+    /// What all of the order moves.
+    pub value: f64,
+    /// What a settlement's gas costs before its first swap.
+    pub gas: f64,
 }
 
 impl Explanation {
@@ -57,7 +68,10 @@ impl Explanation {
             let part = order.partial && matches!(answer, Answer::Unfilled(_));
             Remedy::find(auction, liquidity, index, part, ask)
         });
-        Self { answer, remedy, pairing }
+        let unit = liquidity.units.get(order.sell).unwrap_or_default();
+        let value = f64::from(order.sell_amount) * unit / 1e3;
+        let least = Least { value, gas: config.settlement_gas as f64 * liquidity.gas_price / 1e3 };
+        Self { answer, remedy, pairing, least }
     }
 
     /// The way that is taken, or else the one that would be.

@@ -10,7 +10,7 @@ use crate::auction::{Auction, Drop, Order, short};
 use crate::batch::Liquidity;
 use crate::cli::table::{digits, eth, table, whole};
 use crate::engine::{Answer, Filled};
-use crate::explain::{Band, Binding, Explanation, Leg, Pairing, Picture, Remedy, fill, legs, share};
+use crate::explain::{Band, Binding, Explanation, Least, Leg, Pairing, Picture, Remedy, fill, legs, share};
 
 /// What an explanation is told with.
 struct Scene<'a> {
@@ -117,7 +117,17 @@ impl Scene<'_> {
             }
             None => String::new(),
             Some(Err(reason)) => {
-                format!("There is a path of {} swaps, but no limit helps: {reason}.", hops.unwrap_or_default())
+                let Least { value, gas } = self.explanation.least;
+                let cause = if value < gas && self.order.class == Class::Limit {
+                    format!(
+                        "all of it moves {} native, and a settlement's gas costs {} before its first swap",
+                        digits(value),
+                        digits(gas)
+                    )
+                } else {
+                    reason.clone()
+                };
+                format!("There is a path of {} swaps, but no limit helps: {cause}.", hops.unwrap_or_default())
             }
             Some(Ok(remedy)) => {
                 let Remedy { relaxation, before_gas, gas, .. } = remedy;
