@@ -129,6 +129,9 @@ impl Scene<'_> {
                 };
                 format!("There is a path of {} swaps, but no limit helps: {cause}.", hops.unwrap_or_default())
             }
+            Some(Ok(remedy)) if remedy.relaxation <= 0.0 => {
+                "It can be filled at its limit: the search ended before it found out.".to_owned()
+            }
             Some(Ok(remedy)) => {
                 let Remedy { relaxation, before_gas, gas, .. } = remedy;
                 let limit = self.limit();
