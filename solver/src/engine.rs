@@ -288,9 +288,9 @@ impl<'a> Attempt<'a> {
                 self.reason = error.to_string();
                 match error {
                     // A fill too small for its gas: cycles were the point of it, not the order.
-                    PlanError::Gas => Next::Without(
-                        proposed.iter().filter(|s| harvest.by_pool.contains_key(&s.pool)).map(Way::of).collect(),
-                    ),
+                    PlanError::Gas => {
+                        Next::Without(proposed.iter().filter(|s| harvest.by_pool.contains_key(&s.pool)).map(Way::of).collect())
+                    }
                     _ => Next::Nothing,
                 }
             }

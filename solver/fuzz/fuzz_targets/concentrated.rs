@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, U256};
 use ballast_adapters::concentrated::ConcentratedPool;
-use ballast_fuzz::{Move, Number, Part, coin, exactly, swaps};
+use ballast_fuzz::{Move, Number, Part, coin, swaps};
 use ballast_wire::{ConcentratedLiquidity, Decimal};
 use libfuzzer_sys::fuzz_target;
 
@@ -59,5 +59,5 @@ fn wire(pool: Pool) -> ConcentratedLiquidity {
 
 fuzz_target!(|input: (Pool, Vec<Move>)| {
     let (pool, moves) = input;
-    swaps(ConcentratedPool::from_wire(Address::ZERO, &wire(pool)).map(Into::into), |_| None, exactly, &moves);
+    swaps(ConcentratedPool::from_wire(Address::ZERO, &wire(pool)).map(Into::into), |_| None, &moves);
 });

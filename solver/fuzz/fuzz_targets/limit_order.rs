@@ -3,7 +3,7 @@
 
 use alloy_primitives::Address;
 use ballast_adapters::limit_order::LimitOrder;
-use ballast_fuzz::{Move, Number, coin, exactly, swaps};
+use ballast_fuzz::{Move, Number, coin, swaps};
 use ballast_wire as wire;
 use libfuzzer_sys::fuzz_target;
 
@@ -14,5 +14,5 @@ fuzz_target!(|input: ([u8; 2], [Number; 3], Vec<Move>)| {
     let hash = Default::default();
     let order = wire::LimitOrder { hash, maker_token, taker_token, maker_amount, taker_amount, taker_token_fee_amount };
     let market = LimitOrder::from_wire(Address::ZERO, &order).map(Into::into);
-    swaps(market, |token| (*token == maker_token).then_some(maker_amount), exactly, &moves);
+    swaps(market, |token| (*token == maker_token).then_some(maker_amount), &moves);
 });

@@ -10,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|bytes: &[u8]| {
     let request = match ballast_wire::Auction::from_json(bytes) {
         Ok(request) => request,
-        Err(error) => return assert!(!error.field.is_empty(), "{error}"),
+        Err(error) => return assert!(!error.field.is_empty() && !error.reason.is_empty(), "{error}"),
     };
     let auction = Auction::new(&request, |_| true);
     let config = Config { work_per_order: 10_000, ..Config::default() };
