@@ -59,5 +59,5 @@ fn wire(pool: Pool) -> ConcentratedLiquidity {
 
 fuzz_target!(|input: (Pool, Vec<Move>)| {
     let (pool, moves) = input;
-    swaps(ConcentratedPool::from_wire(Address::ZERO, &wire(pool)).map(Into::into), |_| None, &moves);
+    swaps(ConcentratedPool::from_wire(Address::ZERO, &wire(pool)).map(Into::into), |_| None, true, &moves);
 });

@@ -12,5 +12,5 @@ fuzz_target!(|input: (Vec<(u8, Number)>, Part, Vec<Move>)| {
     let tokens = reserves.iter().map(|&(token, balance)| (coin(token), Reserve { balance: balance.get() })).collect();
     let pool = ConstantProduct { router: Address::ZERO, tokens, fee: fee.get() };
     let market = ConstantProductPool::from_wire(Address::ZERO, &pool).map(Into::into);
-    swaps(market, |token| pool.tokens.get(token).map(|r| r.balance), &moves);
+    swaps(market, |token| pool.tokens.get(token).map(|r| r.balance), true, &moves);
 });

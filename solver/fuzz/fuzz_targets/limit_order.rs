@@ -14,5 +14,5 @@ fuzz_target!(|input: ([u8; 2], [Number; 3], Vec<Move>)| {
     let hash = Default::default();
     let order = wire::LimitOrder { hash, maker_token, taker_token, maker_amount, taker_amount, taker_token_fee_amount };
     let market = LimitOrder::from_wire(Address::ZERO, &order).map(Into::into);
-    swaps(market, |token| (*token == maker_token).then_some(maker_amount), &moves);
+    swaps(market, |token| (*token == maker_token).then_some(maker_amount), true, &moves);
 });

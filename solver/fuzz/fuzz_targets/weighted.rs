@@ -23,5 +23,5 @@ fuzz_target!(|input: (Vec<(u8, Number, Scale, Part)>, bool, Part, bool, Vec<Move
     let version = if later { WeightedVersion::V3Plus } else { WeightedVersion::V0 };
     let pool = WeightedProduct { balancer_pool_id: B256::ZERO, tokens, fee: fee.get(), version };
     let market = WeightedPool::from_wire(Address::ZERO, &pool).map(Into::into);
-    swaps(market, |token| pool.tokens.get(token).map(|r| r.balance), &moves);
+    swaps(market, |token| pool.tokens.get(token).map(|r| r.balance), true, &moves);
 });

@@ -82,10 +82,10 @@ pub fn coin(number: u8) -> Address {
 ///
 /// - a quote and the swap itself agree, and one that fails has changed nothing;
 /// - no more is paid than is held, and an exact output is paid in full;
-/// - swapping there and back earns nothing.
+/// - if it is `sealed`, swapping there and back earns nothing.
 ///
 /// `balance` says what the pool holds of a coin at first, where that is known.
-pub fn swaps(market: Result<Market, PoolError>, balance: impl Fn(&Address) -> Option<U256>, moves: &[Move]) {
+pub fn swaps(market: Result<Market, PoolError>, balance: impl Fn(&Address) -> Option<U256>, sealed: bool, moves: &[Move]) {
     let Ok(mut market) = market else { return };
     let mut held: Vec<Option<U256>> = market.tokens().iter().map(balance).collect();
     for step in moves.iter().take(16) {
@@ -123,7 +123,7 @@ pub fn swaps(market: Result<Market, PoolError>, balance: impl Fn(&Address) -> Op
         if let Some(held) = held[o].as_mut() {
             *held = held.checked_sub(done.amount_out).expect("pays more than it holds");
         }
-        if let Ok(back) = market.amount_out(o, i, done.amount_out) {
+        if sealed && let Ok(back) = market.amount_out(o, i, done.amount_out) {
             assert!(back <= done.amount_in, "{} there and {back} back", done.amount_in);
         }
     }

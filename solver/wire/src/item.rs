@@ -94,8 +94,6 @@ pub(crate) mod items {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn errors_name_a_field_or_the_document() {
         let error = |text: &str| crate::Auction::from_json(text.as_bytes()).unwrap_err().to_string();
