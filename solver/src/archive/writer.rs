@@ -120,15 +120,17 @@ fn write(mut shelf: Shelf, records: &Receiver<Record>, shared: &Shared) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
+    use std::time::{Duration, SystemTime};
 
     use bytesize::ByteSize;
 
     use super::*;
     use crate::archive::{Ended, Meta, is_archived, read};
 
-    fn record(number: usize) -> Record {
-        let meta = Meta { id: Some(number.to_string()), ..Meta::new(SystemTime::now(), Ended::Answered) };
+    /// A record, so many milliseconds from now.
+    fn record(number: u64) -> Record {
+        let received = SystemTime::now() + Duration::from_millis(number);
+        let meta = Meta { id: Some(number.to_string()), ..Meta::new(received, Ended::Answered) };
         Record { meta, auction: vec![b'a'; 1000].into(), reply: "{\"solutions\":[]}".into() }
     }
 

@@ -39,10 +39,10 @@ impl RequestError {
     }
 }
 
-/// A path for a person: that of the document itself is nothing, or a point.
+/// A path for a person: that of the document itself, or of a key that cannot be read, is a mark.
 fn named(path: &serde_path_to_error::Path) -> String {
     match path.to_string().as_str() {
-        "" | "." => "the document".to_owned(),
+        "" | "." | "?" => "the document".to_owned(),
         path => path.to_owned(),
     }
 }
