@@ -4,7 +4,9 @@ DEMO := fixtures/auctions/demo.json
 POLICY := solver/policy/examples
 POLICIES := hold.toml calendar.toml corridor-to-target.toml corridor-to-edge.toml corridor-to-half.toml cost-optimal.toml predictive.toml
 
-.PHONY: demo test lint deny contracts highs bench clean
+FUZZ := request constant_product weighted stable concentrated limit_order
+
+.PHONY: demo test lint deny contracts highs fuzz bench clean
 
 ## demo: solve an auction of ours and check the reply by itself; decide on a portfolio and test policies on generated prices
 demo:
@@ -47,6 +49,18 @@ highs:
 	command -v cmake >/dev/null && ls /usr/lib/llvm-*/lib/libclang.so >/dev/null 2>&1 \
 		|| (apt-get update && apt-get install -y --no-install-recommends cmake libclang-dev)
 	cargo test --locked -p ballast-routing --no-default-features --features highs --target-dir target/highs
+
+## fuzz: the request and each venue, a few seconds each; FUZZ_SECONDS=600 for longer
+# Without a sanitizer coverage needs stable flags only, so the pinned toolchain will do: there is no unsafe code of ours that an
+# address sanitizer would watch.
+fuzz:
+	command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+	cargo fuzz build --fuzz-dir solver/fuzz --sanitizer none
+	for target in $(FUZZ); do \
+		mkdir -p solver/fuzz/corpus/$$target solver/fuzz/seeds/$$target; \
+		cargo fuzz run --fuzz-dir solver/fuzz --sanitizer none $$target solver/fuzz/corpus/$$target solver/fuzz/seeds/$$target \
+			-- -max_total_time=$${FUZZ_SECONDS:-10} -rss_limit_mb=1024 -timeout=10 -print_final_stats=1 || exit 1; \
+	done
 
 ## bench: the tables of the README
 bench:

@@ -201,7 +201,12 @@ impl<'a> Attempt<'a> {
         index: usize,
         stop: &'a (dyn Fn() -> bool + Sync),
     ) -> Result<Self, String> {
-        let compiled = compile(&auction.orders[index], liquidity, config).map_err(|e| e.to_string())?;
+        let order = &auction.orders[index];
+        let compiled = compile(order, liquidity, config).map_err(|e| e.to_string())?;
+        // A quote is not scored; anything else would not verify.
+        if auction.id.is_some() && auction.token(order.buy).reference_price.is_none() {
+            return Err("no reference price for the bought token, so nothing scores".to_owned());
+        }
         let reason = "no executable plan".to_owned();
         Ok(Self { auction, liquidity, config, index, compiled, stop, barred: Vec::new(), best: None, reason })
     }
@@ -283,9 +288,9 @@ impl<'a> Attempt<'a> {
                 self.reason = error.to_string();
                 match error {
                     // A fill too small for its gas: cycles were the point of it, not the order.
-                    PlanError::Gas => Next::Without(
-                        proposed.iter().filter(|s| harvest.by_pool.contains_key(&s.pool)).map(Way::of).collect(),
-                    ),
+                    PlanError::Gas => {
+                        Next::Without(proposed.iter().filter(|s| harvest.by_pool.contains_key(&s.pool)).map(Way::of).collect())
+                    }
                     _ => Next::Nothing,
                 }
             }

@@ -5,10 +5,12 @@
 //! returns flows, prices, bound and status → [`batch::plan`] turns flows into exact swaps in an executable order → [`batch::bid`] sets
 //! clearing prices → [`settlement::verify`] passes it or names why not. [`engine`] owns the loop.
 
+pub mod archive;
 pub mod auction;
 pub mod batch;
 pub mod cli;
 pub mod config;
 pub mod engine;
+pub mod explain;
 pub mod settlement;
 mod wide;

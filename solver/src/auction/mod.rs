@@ -15,6 +15,9 @@ pub use drops::{Drop, Drops, Subject};
 pub use order::{Order, OrderError};
 pub use pool::Pool;
 
+/// What is shown of a token's symbol: whoever deploys a token chooses it.
+const MAX_SYMBOL: usize = 16;
+
 /// A token of the auction.
 #[derive(Debug, Clone)]
 pub struct TokenInfo {
@@ -29,9 +32,10 @@ pub struct TokenInfo {
 }
 
 impl TokenInfo {
-    /// The symbol, or the start of the address.
+    /// The symbol, fit for a terminal, or the start of the address.
     pub fn name(&self) -> String {
-        self.symbol.clone().filter(|s| !s.is_empty()).unwrap_or_else(|| short(&self.address.to_string()))
+        let plain = |symbol: &String| symbol.chars().filter(|c| !c.is_control()).take(MAX_SYMBOL).collect::<String>();
+        self.symbol.as_ref().map(plain).filter(|s| !s.is_empty()).unwrap_or_else(|| short(&self.address.to_string()))
     }
 }
 

@@ -1,5 +1,7 @@
 //! The command line.
 
+mod explain;
+mod replay;
 mod request;
 mod solve;
 mod table;
@@ -26,6 +28,8 @@ struct Cli {
 enum Command {
     Solve(solve::SolveArgs),
     Verify(verify::VerifyArgs),
+    Explain(explain::ExplainArgs),
+    Replay(replay::ReplayArgs),
     /// Decide whether a portfolio should rebalance now, and say why.
     Decide(ballast_policy::cli::DecideArgs),
     /// Run policies over a price history with the code that decides live.
@@ -42,6 +46,8 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Solve(args) => args.run(),
         Command::Verify(args) => args.run(),
+        Command::Explain(args) => args.run(),
+        Command::Replay(args) => args.run(),
         Command::Decide(args) => args.run(),
         Command::Backtest(args) => args.run(),
         Command::Tune(args) => args.run(),

@@ -1,12 +1,14 @@
 //! What the commands that read an auction share.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use alloy_primitives::Address;
 use anyhow::Context;
 use ballast_wire::LiquidityKind;
 use clap::{Args, ValueEnum};
 
+use crate::archive;
 use crate::auction::Auction;
 use crate::config::Config;
 
@@ -34,11 +36,9 @@ impl VenueKind {
     }
 }
 
+/// What the engine may use, and how.
 #[derive(Debug, Args)]
-pub(super) struct RequestArgs {
-    /// The auction: a JSON file as the driver posts it to `/solve`; `-` reads standard input. Its deadline is ignored.
-    auction: PathBuf,
-
+pub(super) struct EngineArgs {
     /// Use only these kinds of liquidity, separated by commas; all of them if left out.
     #[arg(long, value_delimiter = ',', value_name = "KIND")]
     venues: Vec<VenueKind>,
@@ -72,7 +72,7 @@ fn not_negative(text: &str) -> Result<f64, String> {
     text.parse::<f64>().ok().filter(|x| x.is_finite() && *x >= 0.0).ok_or_else(|| "expected a number of at least 0".to_owned())
 }
 
-impl RequestArgs {
+impl EngineArgs {
     pub(super) fn config(&self) -> Config {
         Config {
             quarantine_factor: self.quarantine_factor,
@@ -84,12 +84,49 @@ impl RequestArgs {
         }
     }
 
-    pub(super) fn read(&self) -> anyhow::Result<Auction> {
-        let json = read(&self.auction)?;
-        let request = ballast_wire::Auction::from_json(&json).with_context(|| self.auction.display().to_string())?;
-        let uses = |kind: &LiquidityKind| self.venues.is_empty() || self.venues.iter().any(|v| v.is(kind));
-        Ok(Auction::new(&request, uses))
+    /// The auction, with the kinds of liquidity that are wanted.
+    pub(super) fn auction(&self, request: &ballast_wire::Auction) -> Auction {
+        Auction::new(request, |kind| self.venues.is_empty() || self.venues.iter().any(|v| v.is(kind)))
     }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RequestArgs {
+    /// The auction: a JSON file as the driver posts it to `/solve`, or an archived one (`.tar.zst`); `-` reads standard input. Its
+    /// deadline is ignored.
+    auction: PathBuf,
+
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+impl RequestArgs {
+    pub(super) fn config(&self) -> Config {
+        self.engine.config()
+    }
+
+    pub(super) fn read(&self) -> anyhow::Result<Auction> {
+        Ok(self.engine.auction(&self.request()?))
+    }
+
+    /// The request as it came, and the auction that is made of it.
+    pub(super) fn read_both(&self) -> anyhow::Result<(ballast_wire::Auction, Auction)> {
+        let request = self.request()?;
+        let auction = self.engine.auction(&request);
+        Ok((request, auction))
+    }
+
+    fn request(&self) -> anyhow::Result<ballast_wire::Auction> {
+        let json =
+            if archive::is_archived(&self.auction) { archive::read(&self.auction)?.auction } else { read(&self.auction)?.into() };
+        ballast_wire::Auction::from_json(&json).with_context(|| self.auction.display().to_string())
+    }
+}
+
+/// Says when a time from now is over.
+pub(super) fn timer(budget: Duration) -> impl Fn() -> bool + Sync {
+    let end = Instant::now().checked_add(budget);
+    move || end.is_some_and(|end| Instant::now() >= end)
 }
 
 /// A file's bytes, or those of standard input for `-`.

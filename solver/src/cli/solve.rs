@@ -7,7 +7,7 @@ use anyhow::Context;
 use ballast_wire::Reply;
 use clap::Args;
 
-use super::request::RequestArgs;
+use super::request::{RequestArgs, timer};
 use super::table;
 use crate::engine;
 
@@ -40,9 +40,7 @@ impl SolveArgs {
         let auction = self.request.read()?;
         let read = began.elapsed();
         let config = self.request.config();
-        let end = Instant::now().checked_add(self.budget);
-        let stop = move || end.is_some_and(|end| Instant::now() >= end);
-        let report = engine::run(&auction, &config, &stop);
+        let report = engine::run(&auction, &config, &timer(self.budget));
         table::say(&table::solutions(&auction, &report));
         table::say(&table::drops(&report.drops, self.drops));
         table::say(&table::summary(&auction, &report, read));

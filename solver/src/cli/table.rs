@@ -23,7 +23,7 @@ pub(super) fn print(text: &str) -> anyhow::Result<()> {
     Ok(writeln!(std::io::stdout(), "{text}")?)
 }
 
-fn table(header: &[&str], left: usize) -> Table {
+pub(super) fn table(header: &[&str], left: usize) -> Table {
     let mut table = Table::new();
     table
         .load_style(presets::UTF8_BORDERS_ONLY)
@@ -40,14 +40,14 @@ fn table(header: &[&str], left: usize) -> Table {
 }
 
 /// An amount in whole tokens, to about six digits.
-fn whole(auction: &Auction, token: Token, atoms: U256) -> String {
+pub(super) fn whole(auction: &Auction, token: Token, atoms: U256) -> String {
     let info = auction.token(token);
     let amount = f64::from(atoms) / 10f64.powi(i32::from(info.decimals.unwrap_or(18)));
     format!("{} {}", digits(amount), info.name())
 }
 
 /// Six significant digits, without an exponent where that is readable.
-fn digits(x: f64) -> String {
+pub(super) fn digits(x: f64) -> String {
     if x == 0.0 {
         return "0".to_owned();
     }
@@ -59,7 +59,7 @@ fn digits(x: f64) -> String {
     }
 }
 
-fn eth(wei: U256) -> f64 {
+pub(super) fn eth(wei: U256) -> f64 {
     f64::from(wei) * 1e-18
 }
 

@@ -8,7 +8,7 @@ use ballast_wire::{Auction, LiquidityKind, Reply, Solution};
 
 use crate::support::swaps;
 
-const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/auctions/demo.json");
+pub(crate) const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/auctions/demo.json");
 /// The demo's poisoned pool and its malformed one.
 const POISONED: &str = "60";
 const MALFORMED: &str = "61";
@@ -17,23 +17,23 @@ fn ballast(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ballast")).args(arguments).env_remove("RUST_LOG").output().unwrap()
 }
 
-fn out(output: &Output) -> String {
+pub(crate) fn out(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-fn err(output: &Output) -> String {
+pub(crate) fn err(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 /// Runs, and expects success.
-fn good(arguments: &[&str]) -> Output {
+pub(crate) fn good(arguments: &[&str]) -> Output {
     let output = ballast(arguments);
     assert!(output.status.success(), "{arguments:?}: {}", err(&output));
     output
 }
 
 /// Runs, and expects a failure that says all of these words.
-fn bad(arguments: &[&str], words: &[&str]) {
+pub(crate) fn bad(arguments: &[&str], words: &[&str]) {
     let output = ballast(arguments);
     assert!(!output.status.success(), "{arguments:?} succeeds");
     let said = err(&output);
@@ -44,7 +44,7 @@ fn bad(arguments: &[&str], words: &[&str]) {
 }
 
 /// A file of this test's own.
-fn file(name: &str, text: &[u8]) -> String {
+pub(crate) fn file(name: &str, text: &[u8]) -> String {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::write(&path, text).unwrap();
     path.to_str().unwrap().to_owned()
@@ -205,7 +205,7 @@ fn standard_input_is_read_for_a_dash() {
 }
 
 #[test]
-fn errors_name_the_file_and_the_field() {
+pub(crate) fn errors_name_the_file_and_the_field() {
     bad(&["solve", "no-such-file.json"], &["no-such-file.json"]);
     bad(&["verify", DEMO, "no-such-reply.json"], &["no-such-reply.json"]);
     let gas = "\"effectiveGasPrice\":\"15000000000\"";

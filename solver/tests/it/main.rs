@@ -10,8 +10,10 @@
     reason = "a test fails by panicking, and prints what it measured"
 )]
 
+mod archived;
 mod cli;
 mod hostile;
+mod mutated;
 mod mutations;
 mod poisoned;
 mod properties;

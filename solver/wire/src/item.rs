@@ -33,9 +33,17 @@ impl RequestError {
     pub(crate) fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, Self> {
         let mut deserializer = serde_json::Deserializer::from_slice(json);
         let value = serde_path_to_error::deserialize(&mut deserializer)
-            .map_err(|e| Self { field: e.path().to_string(), reason: e.into_inner().to_string() })?;
-        deserializer.end().map_err(|e| Self { field: "end of the document".into(), reason: e.to_string() })?;
+            .map_err(|e| Self { field: named(e.path()), reason: e.into_inner().to_string() })?;
+        deserializer.end().map_err(|e| Self { field: "the document's end".into(), reason: e.to_string() })?;
         Ok(value)
+    }
+}
+
+/// A path for a person: that of the document itself, or of a key that cannot be read, is a mark.
+fn named(path: &serde_path_to_error::Path) -> String {
+    match path.to_string().as_str() {
+        "" | "." | "?" => "the document".to_owned(),
+        path => path.to_owned(),
     }
 }
 
@@ -48,7 +56,7 @@ pub(crate) trait Entry: Sized {
 /// Reads `T` from an entry's text, naming the field that is wrong.
 pub(crate) fn read_entry<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, (String, String)> {
     serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json)).map_err(|e| {
-        let field = e.path().to_string();
+        let field = named(e.path());
         // Line and column would be those within the entry: the path is what helps.
         let reason = e.into_inner().to_string();
         (field, reason.split(" at line ").next().unwrap_or_default().to_owned())
@@ -81,5 +89,22 @@ pub(crate) mod items {
     /// Writes what was read; malformed entries are left out.
     pub(crate) fn serialize<S: Serializer, T: Serialize>(items: &[Item<T>], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(items.iter().filter_map(|item| item.as_ref().ok()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn errors_name_a_field_or_the_document() {
+        let error = |text: &str| crate::Auction::from_json(text.as_bytes()).unwrap_err().to_string();
+        for text in ["", "7", "{\"id\": null}", "{\"\u{1}\": 1}", "{\"id\": \"1\", \"\n"] {
+            assert!(error(text).starts_with("the document: "), "{}", error(text));
+        }
+        assert!(error("{\"tokens\": {\"0x12\": {}}}").starts_with("tokens"));
+        let whole =
+            "{\"id\":\"1\",\"tokens\":{},\"orders\":[7],\"liquidity\":[{}],\"effectiveGasPrice\":\"1\",\"deadline\":\"\"}";
+        assert!(error(&format!("{whole} x")).starts_with("the document's end: "));
+        let read = crate::Auction::from_json(whole.as_bytes()).unwrap();
+        assert_eq!(read.orders[0].as_ref().unwrap_err().field, "the document");
     }
 }

@@ -1,0 +1,97 @@
+use std::time::SystemTime;
+
+use alloy_primitives::U256;
+use alloy_primitives::bytes::Bytes;
+use ballast_wire::Amount;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::Report;
+
+/// An auction and what was answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// What is known about the two.
+    pub meta: Meta,
+    /// The request's bytes, as received.
+    pub auction: Bytes,
+    /// The reply's bytes.
+    pub reply: Bytes,
+}
+
+/// What is known about an auction and its reply.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Meta {
+    /// The driver's number for the auction, if it was read and is no quote.
+    pub id: Option<String>,
+    /// When the request was there in full.
+    #[serde(with = "humantime_serde")]
+    pub received: SystemTime,
+    /// When the reply had to be there, as the auction says it.
+    pub deadline: Option<String>,
+    /// Milliseconds from `received` to the reply.
+    pub reply_ms: f64,
+    /// How it ended.
+    pub ended: Ended,
+    /// What was found, if it was solved.
+    pub found: Option<Summary>,
+    /// The version of Ballast that answered.
+    pub ballast: String,
+}
+
+impl Meta {
+    /// Facts of a request that came at `received`; the rest is for the caller to fill in.
+    pub fn new(received: SystemTime, ended: Ended) -> Self {
+        let ballast = env!("CARGO_PKG_VERSION").to_owned();
+        Self { id: None, received, deadline: None, reply_ms: 0.0, ended, found: None, ballast }
+    }
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum Ended {
+    /// Answered in time.
+    Answered,
+    /// Answered after its deadline.
+    Late,
+    /// Came after its deadline, and was answered with nothing.
+    PastDeadline,
+    /// Was no auction.
+    Refused,
+    /// The queue was full.
+    Overloaded,
+    /// Failed for a reason of ours.
+    Failed,
+}
+
+/// An auction's outcome in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// Orders that were solved for.
+    pub orders: usize,
+    /// Orders with a solution.
+    pub filled: usize,
+    /// What the solutions of single orders score, in wei.
+    pub score: Amount,
+    /// Basis points of what is traded that the solutions are below the bound, at most; 0 when nothing is.
+    pub gap_bps: f64,
+}
+
+impl Summary {
+    /// Sums a report up.
+    pub fn new(report: &Report) -> Self {
+        let mut score = U256::ZERO;
+        let (mut filled, mut gap, mut size) = (0, 0.0, 0.0);
+        for (_, found) in report.filled() {
+            filled += 1;
+            score = score.saturating_add(found.verified.score());
+            gap += found.gaps.total;
+            size += found.gaps.size;
+        }
+        let gap_bps = if size > 0.0 { 1e4 * gap / size } else { 0.0 };
+        Self { orders: report.answers.len(), filled, score: Amount(score), gap_bps }
+    }
+}
