@@ -146,7 +146,6 @@ pub fn answer(
 }
 
 /// The same, but shows the first solution, verified, to `early` as soon as there is one.
-#[expect(clippy::too_many_arguments, reason = "those of `answer`, and one")]
 pub fn answer_early(
     auction: &Auction,
     liquidity: &Liquidity,
