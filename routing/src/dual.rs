@@ -58,6 +58,8 @@ pub(crate) struct Stop {
 const PATIENCE: u32 = 5;
 /// Lengths of a step that are tried.
 const TRIALS: u32 = 10;
+/// A length will do where the dual's slope along the step is this part of what it was.
+const FLATTER: f64 = 0.9;
 
 /// Moves `nu` to the minimum of the smoothed dual of `view`.
 pub(crate) fn minimise(view: &View, nu: &mut [f64], smoothing: &Smoothing, stop: Stop, work: &mut Workspace) -> Minimum {
@@ -95,9 +97,11 @@ pub(crate) fn minimise(view: &View, nu: &mut [f64], smoothing: &Smoothing, stop:
             break;
         }
         let mut accepted = false;
-        let mut length = 1.0;
         let slope = work.aim(view, nu, reach);
-        for attempt in 0..TRIALS {
+        // Along the step the dual is convex: between a length where it still falls and one where it rises again lies the least.
+        let (mut falls, mut rises) = (0.0, None);
+        let mut length = 1.0;
+        for trial in 1..=TRIALS {
             work.trial_nu.clear();
             work.trial_nu.extend_from_slice(nu);
             for &t in &work.touched {
@@ -107,7 +111,9 @@ pub(crate) fn minimise(view: &View, nu: &mut [f64], smoothing: &Smoothing, stop:
             view.evaluate(&work.trial_nu, smoothing, &mut work.trial);
             evaluations += 1;
             let fall = work.current.value - work.trial.value;
-            if fall > 1e-15 * work.current.value.abs() {
+            let here: f64 = work.touched.iter().map(|&t| work.trial.surplus[t as usize] * work.step[t as usize]).sum();
+            let flatter = here.abs() <= FLATTER * slope.abs() || (here < 0.0 && rises.is_none());
+            if fall > 1e-15 * work.current.value.abs() && (flatter || trial == TRIALS) {
                 let ratio = fall / (-0.5 * length * slope).max(1e-300);
                 nu.copy_from_slice(&work.trial_nu);
                 std::mem::swap(&mut work.current, &mut work.trial);
@@ -117,18 +123,27 @@ pub(crate) fn minimise(view: &View, nu: &mut [f64], smoothing: &Smoothing, stop:
                 } else if ratio < 0.1 {
                     mu *= 4.0;
                 }
-                if attempt > 0 {
+                if trial > 1 {
                     mu *= 2.0;
                 }
                 accepted = true;
                 break;
             }
-            // Along the step the dual is convex: where its slope turned, the secant says how far it was too far.
-            let turned: f64 = work.touched.iter().map(|&t| work.trial.surplus[t as usize] * work.step[t as usize]).sum();
-            if turned <= 0.0 {
+            if here >= 0.0 {
+                rises = Some((length, here));
+            } else if rises.is_some() {
+                falls = length;
+            } else {
                 break;
             }
-            length *= (slope / (slope - turned)).clamp(0.02, 0.5);
+            let Some((above, steep)) = rises else { break };
+            length = if trial + 1 == TRIALS && falls > 0.0 {
+                falls
+            } else if trial % 2 == 1 && falls == 0.0 {
+                above * (slope / (slope - steep)).clamp(0.05, 0.5)
+            } else {
+                0.5 * (falls + above)
+            };
         }
         if !accepted {
             mu *= 100.0;
