@@ -271,10 +271,14 @@ impl<'a> Attempt<'a> {
             Ok(plan) => {
                 let again = plan.abandoned.clone();
                 let realised = self.realised(&plan);
+                let made: Vec<Step> = plan.swaps.iter().map(Step::from).collect();
+                let harvest = arbitrage(&made, price);
+                let suspects = self.suspects(&harvest);
+                if !suspects.is_empty() {
+                    return Next::Without(made.iter().filter(|s| suspects.contains(&s.pool)).map(Way::of).collect());
+                }
                 if self.best.as_ref().is_none_or(|b| realised > b.realised) {
-                    let made: Vec<Step> = plan.swaps.iter().map(Step::from).collect();
-                    let harvest = arbitrage(&made, price).total;
-                    self.best = Some(Candidate { plan, realised, outcome, harvest });
+                    self.best = Some(Candidate { plan, realised, outcome, harvest: harvest.total });
                 }
                 if again.is_empty() { Next::Nothing } else { Next::Without(again) }
             }

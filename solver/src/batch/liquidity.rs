@@ -51,7 +51,7 @@ impl Liquidity {
             quoted.push(Quoted { pool, quotes });
             source.push(index);
         }
-        let units = Units::new(auction, &quoted);
+        let units = Units::new(auction, &quoted, config.quarantine_factor);
         let mut keep: Vec<bool> = Vec::with_capacity(quoted.len());
         for Quoted { pool, quotes } in &quoted {
             let prices: PerCoin<f64> = pool.coins.iter().filter_map(|&t| units.get(t)).collect();

@@ -2,7 +2,7 @@
 //!
 //! A token without a reference price takes the price of the deepest pool that leads to it, depth being measured on the side that
 //! is priced already: what is not priced cannot vouch for itself. Tokens are reached in the order of that depth, as in Prim's
-//! algorithm for a maximum spanning tree.
+//! algorithm for a maximum spanning tree. However deep, a pool that no other agrees with gives way to two that agree.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -56,7 +56,9 @@ impl Ord for Offer {
 
 impl Units {
     /// Prices every token that can be priced.
-    pub(crate) fn new(auction: &Auction, pools: &[Quoted]) -> Self {
+    ///
+    /// Pools agree whose prices are within a factor of `tolerance`.
+    pub(crate) fn new(auction: &Auction, pools: &[Quoted], tolerance: f64) -> Self {
         let n = auction.tokens.len();
         let mut this = Self { units: vec![0.0; n] };
         let mut touching = vec![Vec::new(); n];
@@ -77,14 +79,19 @@ impl Units {
             if this.units[t] > 0.0 {
                 continue;
             }
-            this.units[t] = offer.unit;
+            this.units[t] = if offer.depth.is_finite() {
+                let mut offers = touching[t].iter().filter_map(|&p| this.offer(&pools[p], offer.token)).collect();
+                agreed(&mut offers, tolerance).unwrap_or(offer.unit)
+            } else {
+                offer.unit
+            };
             for &p in &touching[t] {
                 let Quoted { pool, quotes } = &pools[p];
                 let Some(here) = pool.coin(offer.token).and_then(|k| quotes.get(k)) else { continue };
                 // No path vouches for more than its weakest pool.
-                let depth = (here.depth * offer.unit).min(offer.depth);
+                let depth = (here.depth * this.units[t]).min(offer.depth);
                 for (&token, there) in pool.coins.iter().zip(quotes) {
-                    let unit = there.worth / here.worth * offer.unit;
+                    let unit = there.worth / here.worth * this.units[t];
                     if this.units[token as usize] <= 0.0 && depth > 0.0 && unit.is_finite() && unit > 0.0 {
                         heap.push(Offer { depth, token, unit });
                     }
@@ -94,8 +101,39 @@ impl Units {
         this
     }
 
+    /// What a pool says of a token by the deepest of its coins that are priced: depth, and value units of an atom.
+    fn offer(&self, Quoted { pool, quotes }: &Quoted, token: Token) -> Option<(f64, f64)> {
+        let there = pool.coin(token).and_then(|k| quotes.get(k))?;
+        let priced = pool.coins.iter().zip(quotes).filter_map(|(&coin, here)| {
+            let unit = self.get(coin).filter(|_| coin != token)?;
+            Some((here.depth * unit, there.worth / here.worth * unit))
+        });
+        priced.filter(|(depth, unit)| *depth > 0.0 && *unit > 0.0 && unit.is_finite()).max_by(|a, b| a.0.total_cmp(&b.0))
+    }
+
     /// Value units of an atom, if there is a price.
     pub fn get(&self, token: Token) -> Option<f64> {
         self.units.get(token as usize).copied().filter(|unit| *unit > 0.0)
+    }
+}
+
+/// The price of the deepest offer that another agrees with; of the deepest of all where none is agreed with.
+fn agreed(offers: &mut Vec<(f64, f64)>, tolerance: f64) -> Option<f64> {
+    offers.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.total_cmp(&b.1)));
+    let agree = |a: f64, b: f64| a <= b * tolerance && b <= a * tolerance;
+    let seconded = (0..offers.len()).find(|&k| (0..offers.len()).any(|j| j != k && agree(offers[k].1, offers[j].1)));
+    seconded.or((!offers.is_empty()).then_some(0)).map(|k| offers[k].1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::agreed;
+
+    #[test]
+    fn two_that_agree_outvote_a_deeper_one() {
+        assert_eq!(agreed(&mut vec![(10.0, 1.0), (1e6, 50.0), (8.0, 1.1)], 2.0), Some(1.0));
+        assert_eq!(agreed(&mut vec![(10.0, 1.0), (1e6, 1.5), (8.0, 1.1)], 2.0), Some(1.5));
+        assert_eq!(agreed(&mut vec![(10.0, 1.0), (20.0, 9.0)], 2.0), Some(9.0));
+        assert_eq!(agreed(&mut Vec::new(), 2.0), None);
     }
 }
