@@ -4,7 +4,7 @@ DEMO := fixtures/auctions/demo.json
 POLICY := solver/policy/examples
 POLICIES := hold.toml calendar.toml corridor-to-target.toml corridor-to-edge.toml corridor-to-half.toml cost-optimal.toml predictive.toml
 
-.PHONY: demo test lint deny contracts highs bench clean
+.PHONY: demo test lint deny contracts own-contracts highs bench clean
 
 ## demo: solve an auction of ours and check the reply by itself; decide on a portfolio and test policies on generated prices
 demo:
@@ -22,6 +22,7 @@ demo:
 
 ## test: install the contracts' packages, then run every test, the differential ones against real bytecode included
 test: contracts
+	node fixtures/contracts/own/build.mjs --check
 	cargo test --locked --workspace
 
 ## contracts: the real contracts, by exact version, into an ignored folder
@@ -30,6 +31,10 @@ contracts: $(CONTRACTS)
 $(CONTRACTS): fixtures/contracts/package.json fixtures/contracts/package-lock.json
 	npm ci --prefix fixtures/contracts --no-fund --no-audit
 	@touch $(CONTRACTS)
+
+## own-contracts: compile our own test contracts; the result is committed, `make test` checks that it is what the sources make
+own-contracts: contracts
+	node fixtures/contracts/own/build.mjs
 
 ## lint: format, clippy with warnings as errors, documentation
 lint:
