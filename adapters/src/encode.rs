@@ -10,12 +10,7 @@ use ballast_wire::{Allowance, Amount, Call};
 use enum_dispatch::enum_dispatch;
 
 use crate::balancer::BatchStep;
-use crate::concentrated::ConcentratedPool;
-use crate::constant_product::ConstantProductPool;
-use crate::limit_order::LimitOrder;
-use crate::stable::StablePool;
 use crate::venue::Market;
-use crate::weighted::WeightedPool;
 
 /// Until when routers may execute: as long as an order can be valid. Later times would only cost calldata.
 pub(crate) const DEADLINE: U256 = U256::from_limbs([u32::MAX as u64, 0, 0, 0]);
@@ -131,7 +126,8 @@ impl Market {
     }
 }
 
-pub(crate) fn call(target: Address, call: &impl SolCall) -> Call {
+/// A call of a contract, without any value.
+pub fn call(target: Address, call: &impl SolCall) -> Call {
     Call { target, value: U256::ZERO, call_data: Bytes::from(call.abi_encode()) }
 }
 

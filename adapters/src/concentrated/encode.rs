@@ -1,5 +1,5 @@
-use alloy_primitives::aliases::U24;
 use alloy_primitives::U160;
+use alloy_primitives::aliases::U24;
 use alloy_sol_types::sol;
 
 use super::ConcentratedPool;

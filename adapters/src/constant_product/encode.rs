@@ -29,11 +29,17 @@ impl Encode for ConstantProductPool {
         let swap = match exchange.given {
             Given::In => {
                 let (amount_in, least) = (exchange.amount_in, exchange.limit);
-                call(self.router(), &Router::swapExactTokensForTokensCall { amountIn: amount_in, amountOutMin: least, path, to, deadline })
+                call(
+                    self.router(),
+                    &Router::swapExactTokensForTokensCall { amountIn: amount_in, amountOutMin: least, path, to, deadline },
+                )
             }
             Given::Out => {
                 let (amount_out, most) = (exchange.amount_out, exchange.limit);
-                call(self.router(), &Router::swapTokensForExactTokensCall { amountOut: amount_out, amountInMax: most, path, to, deadline })
+                call(
+                    self.router(),
+                    &Router::swapTokensForExactTokensCall { amountOut: amount_out, amountInMax: most, path, to, deadline },
+                )
             }
         };
         Ok(Encoded { calls: vec![swap], allowances: vec![allowance(input, self.router(), exchange.most_in())], gas })

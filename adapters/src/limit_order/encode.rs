@@ -40,7 +40,13 @@ pub struct SignedOrder {
 impl SignedOrder {
     /// The order's name: its EIP-712 digest for an exchange on a chain.
     pub fn digest(&self, chain_id: u64, exchange: Address) -> B256 {
-        let domain = Eip712Domain::new(Some("ZeroEx".into()), Some("1.0.0".into()), Some(chain_id.try_into().unwrap_or_default()), Some(exchange), None);
+        let domain = Eip712Domain::new(
+            Some("ZeroEx".into()),
+            Some("1.0.0".into()),
+            Some(chain_id.try_into().unwrap_or_default()),
+            Some(exchange),
+            None,
+        );
         self.terms.eip712_signing_hash(&domain)
     }
 }
@@ -68,7 +74,9 @@ impl LimitOrder {
 
 impl Encode for LimitOrder {
     fn encode(&self, _via: Via, _exchange: &Exchange, _parties: &Parties) -> Result<Encoded, EncodeError> {
-        Err(EncodeError::Unsupported("a limit order cannot be filled without what its maker signed, which an auction does not carry"))
+        Err(EncodeError::Unsupported(
+            "a limit order cannot be filled without what its maker signed, which an auction does not carry",
+        ))
     }
 
     /// What reference drivers assume: no package has the contract, so it was not measured.
@@ -110,7 +118,10 @@ mod tests {
     }
 
     fn signed() -> SignedOrder {
-        SignedOrder { terms: terms(), signature: Signature { signatureType: 2, v: 27, r: B256::repeat_byte(5), s: B256::repeat_byte(6) } }
+        SignedOrder {
+            terms: terms(),
+            signature: Signature { signatureType: 2, v: 27, r: B256::repeat_byte(5), s: B256::repeat_byte(6) },
+        }
     }
 
     fn model(hash: B256) -> LimitOrder {
