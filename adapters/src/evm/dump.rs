@@ -87,3 +87,43 @@ impl Snapshot {
         (self.block.number, self.block.timestamp)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use alloy_primitives::hex;
+
+    use super::*;
+    use crate::evm::Evm;
+
+    const DUMP: &str = r#"{
+        "block": {"number": "0x2a", "beneficiary": "0x0000000000000000000000000000000000000000", "timestamp": "0x6553f100"},
+        "accounts": {"0x00000000000000000000000000000000000000c0": {
+            "nonce": 1, "balance": "0x5", "code": "0x5f545f5260205ff3", "storage": {"0x0": "0x7"}
+        }},
+        "best_block_number": 42, "blocks": [], "transactions": []
+    }"#;
+
+    #[test]
+    fn a_dump_is_read_as_a_file_and_as_an_answer() {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(DUMP.as_bytes()).unwrap();
+        let contract = Address::with_last_byte(0xc0);
+        for dump in [DUMP.as_bytes().to_vec(), gzip.finish().unwrap()] {
+            let snapshot = Snapshot::from_anvil(&dump, 31337).unwrap();
+            assert_eq!(snapshot.block(), (U256::from(42), U256::from(0x6553_f100)));
+            let mut evm = Evm::on(&snapshot);
+            assert_eq!(evm.balance(contract), U256::from(5));
+            // The code returns the word in slot 0.
+            let answer = evm.trace(Address::ZERO, contract, Bytes::new()).result.unwrap();
+            assert_eq!(answer, Bytes::from(U256::from(7).to_be_bytes::<32>()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_dump_is_said_to_be() {
+        assert!(matches!(Snapshot::from_anvil(b"{}", 1), Err(DumpError::Json(_))));
+        assert!(matches!(Snapshot::from_anvil(&hex!("1f8b00"), 1), Err(DumpError::Gzip(_))));
+    }
+}

@@ -32,15 +32,9 @@ pub(super) fn explain(evm: &mut Evm, settlement: &Settlement, step: Step, failur
         .to_owned(),
         Step::Order(k) => order(settlement, k, reason, now),
         Step::TransferIn(k) => settlement.trades.get(k).map_or_else(String::new, |trade| transfer_in(evm, settlement, trade)),
-        Step::TransferOut(k) => {
-            let token = settlement.trades.get(k).map(|t| t.buy).unwrap_or_default();
-            taxed(evm, settlement).unwrap_or_else(|| {
-                format!(
-                    "The settlement contract got less of {token} than it was promised: a swap before paid less, or the token keeps a part of \
-                     every transfer; leave it out with --deny-tokens {token}"
-                )
-            })
-        }
+        // The outcome itself is nothing that a contract refuses.
+        Step::Outcome => String::new(),
+        Step::TransferOut(k) => outcome(evm, settlement, &settlement.trades.get(k).map(|t| t.buy).unwrap_or_default()),
         Step::Interaction(phase, k) => match settlement.actions.get(phase).and_then(|a| a.get(k)) {
             Some(Action::Hook(uid)) => format!("Order {uid} asks for a call that fails: leave the order out until its owner mends the hook"),
             Some(Action::Swap { pools, input, output, .. }) => swap(evm, settlement, reason, pools, [input, output]),
@@ -53,6 +47,19 @@ pub(super) fn explain(evm: &mut Evm, settlement: &Settlement, step: Step, failur
             Some(Action::Call) | None => "A call that the solution adds fails: solve again".to_owned(),
         },
     }
+}
+
+/// What to do when less of a token arrives than was promised.
+pub(super) fn outcome(evm: &mut Evm, settlement: &Settlement, token: &Address) -> String {
+    if let Some(forged) = settlement.trades.iter().find_map(forged) {
+        return forged;
+    }
+    taxed(evm, settlement).unwrap_or_else(|| {
+        format!(
+            "Less of {token} arrived than was promised: a swap paid less, or the token keeps a part of every transfer; leave it out with \
+             --deny-tokens {token}"
+        )
+    })
 }
 
 fn order(settlement: &Settlement, k: usize, reason: &str, now: U256) -> String {

@@ -1,6 +1,6 @@
 //! What a settlement would do on a snapshot of the chain, with the real contracts, before anyone sees it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use alloy_primitives::{Address, I256, U256};
@@ -9,7 +9,7 @@ use ballast_adapters::evm::{Evm, Frame, Snapshot};
 use ballast_adapters::revert::Failure;
 
 use super::encode::{Action, NATIVE, Scheme, Settlement};
-use super::explain::explain;
+use super::explain::{explain, outcome};
 
 /// By how much a balance changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +55,8 @@ pub enum Step {
     TransferIn(usize),
     /// The transfer of what an order gets.
     TransferOut(usize),
+    /// None: the contract is content, but somebody pays more or gets less than promised.
+    Outcome,
 }
 
 /// Why a settlement failed.
@@ -92,7 +94,7 @@ pub fn simulate(snapshot: &Snapshot, solver: Address, settlement: &Settlement) -
     }
     let gas_used = traced.gas_used;
     if let Err(failure) = traced.result {
-        let step = failed(settlement, &steps, &calls, &traced.frames);
+        let step = failed(settlement, &steps, &calls, &traced.frames, &failure);
         let what = describe(settlement, step);
         let advice = explain(&mut Evm::on(snapshot), settlement, step, &failure, snapshot.block().1);
         return Simulation { gas_used, deltas: Vec::new(), gas_of, failure: Some(StepFailure { step, what, failure, advice }) };
@@ -106,7 +108,33 @@ pub fn simulate(snapshot: &Snapshot, solver: Address, settlement: &Settlement) -
             Delta { account, token, change: I256::from_raw(after.wrapping_sub(before)) }
         })
         .collect();
-    Simulation { gas_used, deltas, gas_of, failure: None }
+    let mut done = Simulation { gas_used, deltas, gas_of, failure: None };
+    // What hooks do to balances is their owners' business.
+    let hooked = settlement.actions.iter().flatten().any(|action| matches!(action, Action::Hook(_)));
+    if let Some((token, account)) = broken_promise(settlement, &done).filter(|_| !hooked) {
+        let failure = Failure::Halt("a promise is not kept".to_owned());
+        let advice = outcome(&mut Evm::on(snapshot), settlement, &token);
+        let what = format!("the settlement goes through, but what {account} pays or gets of {token} is not what was promised:");
+        done.failure = Some(StepFailure { step: Step::Outcome, what, failure, advice });
+    }
+    done
+}
+
+/// A token of which somebody paid more or got less than promised.
+fn broken_promise(settlement: &Settlement, done: &Simulation) -> Option<(Address, Address)> {
+    let mut due: BTreeMap<(Address, Address), I256> = BTreeMap::new();
+    for trade in &settlement.trades {
+        for (key, by) in [
+            ((trade.owner, trade.sell), I256::from_raw(trade.paid).wrapping_neg()),
+            ((trade.receiver, trade.buy), I256::from_raw(trade.got)),
+        ] {
+            let sum = due.entry(key).or_default();
+            *sum = sum.wrapping_add(by);
+        }
+    }
+    due.into_iter()
+        .find(|((account, token), due)| done.change(*account, *token) != *due)
+        .map(|((account, token), _)| (token, account))
 }
 
 /// Accounts and tokens whose balances may change.
@@ -148,19 +176,20 @@ fn steps(settlement: &Settlement) -> Vec<Step> {
 }
 
 /// Where it failed: at the call that failed, or after the last one that did not.
-fn failed(settlement: &Settlement, steps: &[Step], calls: &[(usize, &Frame)], frames: &[Frame]) -> Step {
+fn failed(settlement: &Settlement, steps: &[Step], calls: &[(usize, &Frame)], frames: &[Frame], failure: &Failure) -> Step {
     let broken = calls.iter().position(|(_, frame)| !frame.succeeded);
     let last = broken.unwrap_or(calls.len().saturating_sub(1));
-    match steps.get(last).copied().unwrap_or(Step::Sender) {
-        Step::TransferIn(_) if broken.is_some() => {
-            let from = calls[last].0.saturating_add(1);
-            let inner = frames.iter().skip(from).take_while(|f| f.depth > 1).filter(|f| f.depth == 2);
+    let step = steps.get(last).copied().unwrap_or(Step::Sender);
+    match (broken, step) {
+        (Some(_), Step::TransferIn(_)) => {
+            let inner = frames.iter().skip(calls[last].0.saturating_add(1)).take_while(|f| f.depth > 1).filter(|f| f.depth == 2);
             let done = inner.take_while(|f| f.succeeded).count();
             Step::TransferIn(done.min(settlement.trades.len().saturating_sub(1)))
         }
-        // The contract itself refused what came next: an order that needs no call, or the one whose signature was just read.
-        Step::Sender | Step::Interaction(0, _) if broken.is_none() && calls.len() > 1 => Step::Order(0),
-        step => step,
+        // The contract itself refused what came next: an order whose signature takes no call.
+        (None, Step::Interaction(0, _)) => Step::Order(0),
+        (None, Step::Sender) if !failure.reason().unwrap_or_default().contains("not a solver") => Step::Order(0),
+        _ => step,
     }
 }
 
@@ -175,5 +204,6 @@ fn describe(settlement: &Settlement, step: Step) -> String {
         Step::Order(k) => format!("the check of order {}", order(k)),
         Step::TransferIn(k) => format!("the transfer of what order {} pays", order(k)),
         Step::TransferOut(k) => format!("the transfer of what order {} gets", order(k)),
+        Step::Outcome => "the outcome".to_owned(),
     }
 }

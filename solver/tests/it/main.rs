@@ -15,5 +15,7 @@ mod hostile;
 mod mutations;
 mod poisoned;
 mod properties;
+#[cfg(feature = "evm")]
+mod settle;
 mod support;
 mod tiny;

@@ -3,7 +3,7 @@
 //! Prices. A trade without a fee is settled at the solution's uniform prices, at which the contract computes just what
 //! [`crate::settlement::verify`] promised. A fee is part of what is paid, and so outside of those prices: such a trade gets two prices
 //! of its own, what is bought for what is sold, so that the contract's ⌈paid·bought/paid⌉ and ⌊bought·paid/bought⌋ are the
-//! promised amounts to the wei. Uniform prices come first in the call, whether trades use them or not.
+//! promised amounts to the wei. So does one whose limit is met only by the atom that the division rounds up. Uniform prices come first in the call, whether trades use them or not.
 //!
 //! Interactions. Before: the orders' hooks, then the solution's own calls. Between: approvals where the allowance is short, the swaps
 //! in their order, and at the end the unwrapping of what is paid in the native token. After: the solution's own calls, then the orders' hooks.
@@ -28,6 +28,7 @@ pub use order::{NATIVE, Scheme, digest, domain_separator, uid};
 use super::verify::{Fill, Verified};
 use super::{Allowances, Contracts, Settings};
 use crate::auction::Auction;
+use crate::wide::at_least;
 use order::Signed;
 use swaps::{Spending, swaps};
 
@@ -255,7 +256,8 @@ impl<'a> Encoder<'a> {
             let order = self.orders.get(&trade.order).ok_or(EncodeError::UnknownOrder(trade.order))?;
             let signed = Signed::new(order, &self.domain, self.contracts())?;
             let buy = signed.terms.0.buyToken;
-            let own = (!fill.fee.is_zero() || buy != order.buy_token).then_some((fill.got, fill.paid));
+            let own = !fill.fee.is_zero() || buy != order.buy_token || prices.miss_limit(order);
+            let own = own.then_some((fill.got, fill.paid));
             let (sell_index, buy_index) = prices.of(order.sell_token, buy, own)?;
             let executed = match order.kind {
                 wire::Side::Sell => fill.paid,
@@ -359,6 +361,14 @@ impl Prices {
         let tokens: Vec<Address> = solution.prices.keys().copied().collect();
         let index = tokens.iter().enumerate().map(|(k, token)| (*token, k)).collect();
         Self { tokens, prices: solution.prices.values().map(|p| p.0).collect(), index }
+    }
+
+    /// Whether uniform prices alone, without the atom that rounding adds for the trader, are worse than an order's limit. The contract would
+    /// refuse the trade.
+    fn miss_limit(&self, order: &wire::Order) -> bool {
+        let price = |token| self.index.get(token).and_then(|k| self.prices.get(*k)).copied().unwrap_or_default();
+        let (sell, buy) = (price(&order.sell_token), price(&order.buy_token));
+        !at_least(order.full_sell_amount, sell, order.full_buy_amount, buy)
     }
 
     /// The places of a trade's two tokens: with prices of its own if it has any.

@@ -89,7 +89,12 @@ impl<'a> Swaps<'a> {
         };
         let (input, output) = (coin(&swap.input_token)?, coin(&swap.output_token)?);
         let once = self.uses.get(&pool) == Some(&1);
-        let (exchange, paid) = self.exchange(market, once, [input, output], [swap.input_amount.0, swap.output_amount.0])?;
+        let via = if self.encoder.settings.direct_pairs { Via::Pool } else { Via::Router };
+        let (mut exchange, paid) = self.exchange(market, once, [input, output], [swap.input_amount.0, swap.output_amount.0])?;
+        if market.via(via) == Via::Pool {
+            // Nobody computes what the input is worth: it is asked for.
+            exchange.amount_out = paid;
+        }
         buffers.take(swap.input_token, exchange.amount_in)?;
         buffers.add(swap.output_token, paid)?;
         if self.encoder.settings.batch_swaps
@@ -102,7 +107,6 @@ impl<'a> Swaps<'a> {
             return Ok(());
         }
         self.flush()?;
-        let via = if self.encoder.settings.direct_pairs { Via::Pool } else { Via::Router };
         let encoded = match (market, self.encoder.limit_orders.get(&swap.id)) {
             (Market::LimitOrder(order), Some(signed)) => {
                 order.encode_signed(signed, &exchange, self.encoder.contracts().chain_id)
