@@ -38,7 +38,7 @@ pub struct BatchStep {
 }
 
 /// What a batch costs whatever is in it: every step after the first costs this much less than alone.
-const BATCH_GAS: u64 = 30_000;
+const BATCH_GAS: u64 = 57_000;
 
 /// One call for several swaps, one after another. All are given in, or all given out.
 ///

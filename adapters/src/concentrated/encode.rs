@@ -60,8 +60,8 @@ impl Encode for ConcentratedPool {
 
     fn gas(&self, _via: Via, given: Given) -> u64 {
         match given {
-            Given::In => 110_000,
-            Given::Out => 110_000,
+            Given::In => 109_900,
+            Given::Out => 115_000,
         }
     }
 }

@@ -51,9 +51,9 @@ impl Encode for ConstantProductPool {
 
     fn gas(&self, via: Via, given: Given) -> u64 {
         match (self.via(via), given) {
-            (Via::Pool, _) => 60_000,
-            (_, Given::In) => 90_000,
-            (_, Given::Out) => 90_000,
+            (Via::Pool, _) => 74_700,
+            (_, Given::In) => 80_500,
+            (_, Given::Out) => 80_500,
         }
     }
 }

@@ -20,10 +20,10 @@ impl Encode for StablePool {
 
     fn gas(&self, via: Via, given: Given) -> u64 {
         match (self.via(via), given) {
-            (Via::Batch, Given::In) => 100_000,
-            (Via::Batch, Given::Out) => 100_000,
-            (_, Given::In) => 90_000,
-            (_, Given::Out) => 90_000,
+            (Via::Batch, Given::In) => 158_000,
+            (Via::Batch, Given::Out) => 158_000,
+            (_, Given::In) => 152_000,
+            (_, Given::Out) => 152_000,
         }
     }
 }

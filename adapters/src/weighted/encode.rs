@@ -20,10 +20,10 @@ impl Encode for WeightedPool {
 
     fn gas(&self, via: Via, given: Given) -> u64 {
         match (self.via(via), given) {
-            (Via::Batch, Given::In) => 100_000,
-            (Via::Batch, Given::Out) => 100_000,
-            (_, Given::In) => 90_000,
-            (_, Given::Out) => 90_000,
+            (Via::Batch, Given::In) => 98_900,
+            (Via::Batch, Given::Out) => 98_500,
+            (_, Given::In) => 92_800,
+            (_, Given::Out) => 92_500,
         }
     }
 }

@@ -3,13 +3,13 @@
 use super::{Action, TradePromise};
 
 /// A transaction with a settlement of one trade: the intrinsic gas, the calldata, the look-up of the solver, two transfers.
-const SETTLEMENT: u64 = 106_391;
+const SETTLEMENT: u64 = 85_900;
 /// Each trade after the first.
-const TRADE: u64 = 60_000;
+const TRADE: u64 = 49_200;
 /// An approval from zero.
-const APPROVAL: u64 = 30_000;
+const APPROVAL: u64 = 29_700;
 /// Turning the wrapped native token into the native one.
-const UNWRAP: u64 = 20_000;
+const UNWRAP: u64 = 13_900;
 /// What a hook or a call of the solution's own is taken to need: nobody says how much it is.
 pub const HOOK_GAS: u64 = 100_000;
 
