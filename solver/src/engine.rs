@@ -51,6 +51,8 @@ pub struct Filled {
     pub swaps: Vec<Swap>,
     /// What closed cycles earn, in native tokens.
     pub arbitrage: f64,
+    /// What closed cycles would have earned besides, had there been funds to run them in full; native tokens.
+    pub left_behind: f64,
     /// What the plan is worth in the terms of the order's problem, value units.
     pub realised: f64,
     /// Certificate and losses.
@@ -170,6 +172,8 @@ struct Candidate {
     outcome: Outcome,
     /// What its cycles earn, in value units.
     harvest: f64,
+    /// What they were to earn as routed.
+    proposed: f64,
 }
 
 /// What a plan left to be done.
@@ -269,8 +273,9 @@ impl<'a> Attempt<'a> {
                 let realised = self.realised(&plan);
                 if self.best.as_ref().is_none_or(|b| realised > b.realised) {
                     let made: Vec<Step> = plan.swaps.iter().map(Step::from).collect();
+                    let proposed = harvest.total;
                     let harvest = arbitrage(&made, price).total;
-                    self.best = Some(Candidate { plan, realised, outcome, harvest });
+                    self.best = Some(Candidate { plan, realised, outcome, harvest, proposed });
                 }
                 if again.is_empty() { Next::Nothing } else { Next::Without(again) }
             }
@@ -320,7 +325,7 @@ impl<'a> Attempt<'a> {
     }
 
     fn verified(&self, best: Candidate, bound: f64, attempts: usize) -> Result<Filled, String> {
-        let Candidate { plan, realised, outcome, harvest } = best;
+        let Candidate { plan, realised, outcome, harvest, proposed } = best;
         let order = &self.auction.orders[self.index];
         let bid = Bid::single(self.index as u64, self.auction, order, &plan);
         let verified = verify(self.auction, self.config, bid.solution).map_err(|violation| {
@@ -339,6 +344,7 @@ impl<'a> Attempt<'a> {
             verified,
             swaps: plan.swaps,
             arbitrage: harvest / 1e3,
+            left_behind: (proposed - harvest).max(0.0) / 1e3,
             realised,
             gaps,
             status: outcome.status,
