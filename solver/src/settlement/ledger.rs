@@ -217,6 +217,6 @@ mod tests {
         let path = folder.path().join("ledger.jsonl");
         std::fs::write(&path, "{}\n").unwrap();
         let error = Ledger::new(&path).entries().unwrap_err().to_string();
-        assert!(error.contains("line 1") && error.contains("auction"), "{error}");
+        assert!(error.contains("line 1") && error.contains("solution"), "{error}");
     }
 }

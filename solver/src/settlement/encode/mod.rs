@@ -23,6 +23,7 @@ use ballast_adapters::limit_order::SignedOrder;
 use ballast_wire::{self as wire, Allowance, Call, OrderUid, Solution, Trade};
 use rustc_hash::FxHashMap;
 
+pub use gas::HOOK_GAS;
 pub use order::{NATIVE, Scheme, digest, domain_separator, uid};
 
 use super::verify::{Fill, Verified};
@@ -181,8 +182,6 @@ pub struct Settlement {
     /// By how much the settlement contract's balances grow or fall, in atoms: fees, and what rounding leaves.
     pub buffers: BTreeMap<Address, I256>,
 }
-
-pub use gas::HOOK_GAS;
 
 /// What became of a solution.
 #[derive(Debug, Clone, Default)]

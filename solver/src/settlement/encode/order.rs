@@ -209,3 +209,107 @@ impl Terms {
         keccak256(message)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ballast_wire::Class;
+
+    use super::*;
+
+    fn order() -> wire::Order {
+        wire::Order {
+            uid: OrderUid::ZERO,
+            sell_token: Address::repeat_byte(1),
+            buy_token: Address::repeat_byte(2),
+            sell_amount: U256::from(10),
+            buy_amount: U256::from(20),
+            full_sell_amount: U256::from(10),
+            full_buy_amount: U256::from(20),
+            valid_to: 1_700_000_000,
+            kind: Side::Sell,
+            receiver: None,
+            owner: Address::repeat_byte(3),
+            partially_fillable: false,
+            pre_interactions: Vec::new(),
+            post_interactions: Vec::new(),
+            sell_token_source: None,
+            buy_token_destination: None,
+            class: Class::Limit,
+            app_data: B256::ZERO,
+            signing_scheme: "presign".to_owned(),
+            signature: Bytes::new(),
+            fee_policies: None,
+            flashloan_hint: None,
+            wrappers: Vec::new(),
+        }
+    }
+
+    fn named(mut order: wire::Order, domain: &B256) -> wire::Order {
+        let digest = digest(&order, domain).unwrap();
+        order.uid = uid(&digest, &order.owner, order.valid_to);
+        order
+    }
+
+    /// `GPv2Order.TYPE_HASH`, and the domain of Ethereum's settlement contract as it returns it.
+    #[test]
+    fn hashes_are_the_contracts() {
+        let type_hash = alloy_primitives::hex!("d5a25ba2e97094ad7d83dc28a6572da797d6b3e7fc6663bd93efb789fc17e489");
+        assert_eq!(Terms::new(&order()).unwrap().0.eip712_type_hash(), type_hash);
+        let domain = alloy_primitives::hex!("c078f884a2676e1345748b1feace7b0abee5d00ecadb6e574dcdd109a63e8943");
+        assert_eq!(domain_separator(&Contracts::default()), domain);
+    }
+
+    /// Every combination, read back as `GPv2Trade.extractFlags` does.
+    #[test]
+    fn flags_say_side_fill_balances_and_scheme() {
+        let (contracts, domain) = (Contracts::default(), B256::repeat_byte(9));
+        for (kind, partial) in [(Side::Sell, false), (Side::Buy, true)] {
+            for from in ["erc20", "external", "internal"] {
+                for to in ["erc20", "internal"] {
+                    for (scheme, name) in ["eip712", "ethsign", "eip1271", "presign"].into_iter().enumerate() {
+                        let order = named(
+                            wire::Order {
+                                kind,
+                                partially_fillable: partial,
+                                sell_token_source: Some(from.to_owned()),
+                                buy_token_destination: Some(to.to_owned()),
+                                signing_scheme: name.to_owned(),
+                                ..order()
+                            },
+                            &domain,
+                        );
+                        let flags: usize = Signed::new(&order, &domain, &contracts).unwrap().flags().to();
+                        assert_eq!(flags & 1 != 0, kind == Side::Buy);
+                        assert_eq!(flags & 2 != 0, partial);
+                        let source = if flags & 8 == 0 {
+                            "erc20"
+                        } else if flags & 4 == 0 {
+                            "external"
+                        } else {
+                            "internal"
+                        };
+                        assert_eq!(source, from);
+                        assert_eq!(if flags & 16 == 0 { "erc20" } else { "internal" }, to);
+                        assert_eq!(flags >> 5, scheme);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_signed_is_found_by_the_uid() {
+        let (contracts, domain) = (Contracts::default(), B256::repeat_byte(9));
+        let mut bought = named(wire::Order { buy_token: NATIVE, ..order() }, &domain);
+        bought.buy_token = contracts.weth;
+        assert_eq!(Signed::new(&bought, &domain, &contracts).unwrap().terms.0.buyToken, NATIVE);
+        let mut written_out = named(order(), &domain);
+        written_out.receiver = Some(written_out.owner);
+        assert_eq!(Signed::new(&written_out, &domain, &contracts).unwrap().terms.0.receiver, Address::ZERO);
+        let changed = wire::Order { full_buy_amount: U256::from(19), ..named(order(), &domain) };
+        let error = Signed::new(&changed, &domain, &contracts).unwrap_err().to_string();
+        assert!(error.contains("[settlement.contracts]"), "{error}");
+        let external = wire::Order { buy_token_destination: Some("external".to_owned()), ..order() };
+        assert!(digest(&external, &domain).unwrap_err().to_string().contains("buyTokenDestination"));
+    }
+}
