@@ -6,7 +6,7 @@ POLICIES := hold.toml calendar.toml corridor-to-target.toml corridor-to-edge.tom
 
 FUZZ := request constant_product weighted stable concentrated limit_order
 
-.PHONY: demo test lint deny contracts highs fuzz bench clean
+.PHONY: demo test lint deny contracts own-contracts highs fuzz bench clean
 
 ## demo: solve an auction of ours and check the reply by itself; decide on a portfolio and test policies on generated prices
 demo:
@@ -24,6 +24,7 @@ demo:
 
 ## test: install the contracts' packages, then run every test, the differential ones against real bytecode included
 test: contracts
+	node fixtures/contracts/own/build.mjs --check
 	cargo test --locked --workspace
 
 ## contracts: the real contracts, by exact version, into an ignored folder
@@ -32,6 +33,10 @@ contracts: $(CONTRACTS)
 $(CONTRACTS): fixtures/contracts/package.json fixtures/contracts/package-lock.json
 	npm ci --prefix fixtures/contracts --no-fund --no-audit
 	@touch $(CONTRACTS)
+
+## own-contracts: compile our own test contracts; the result is committed, `make test` checks that it is what the sources make
+own-contracts: contracts
+	node fixtures/contracts/own/build.mjs
 
 ## lint: format, clippy with warnings as errors, documentation
 lint:

@@ -1,12 +1,19 @@
 //! Venues: what a pool's contract pays, to the wei, and the smooth curve that the optimiser sees of it.
 //!
-//! One folder a venue: `pool` holds the exact integers, `curve` the face towards [`ballast_routing`].
+//! One folder a venue: `pool` holds the exact integers, `curve` the face towards [`ballast_routing`], `encode` the calls on
+//! chain.
 
+pub mod balancer;
 pub mod concentrated;
 pub mod constant_product;
+pub mod encode;
+pub mod erc20;
+#[cfg(feature = "evm")]
+pub mod evm;
 mod face;
 mod fixed_point;
 pub mod limit_order;
+pub mod revert;
 pub mod stable;
 mod venue;
 pub mod weighted;

@@ -1,11 +1,12 @@
 //! What every venue can do: swap exactly, to the wei.
 
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, B256, U256};
 use ballast_routing::curve::{Curve, PerCoin};
 use enum_dispatch::enum_dispatch;
 
 use crate::concentrated::ConcentratedPool;
 use crate::constant_product::ConstantProductPool;
+use crate::encode::{Encode, EncodeError, Encoded, Exchange, Given, Parties, Via};
 use crate::face::{Face, Quote};
 use crate::limit_order::LimitOrder;
 use crate::stable::StablePool;
@@ -126,7 +127,7 @@ pub trait Venue {
 }
 
 /// One market of any venue.
-#[enum_dispatch(Venue, Face)]
+#[enum_dispatch(Venue, Face, Encode)]
 #[derive(Debug, Clone)]
 pub enum Market {
     /// x·y = k.

@@ -51,6 +51,8 @@ pub struct Filled {
     pub swaps: Vec<Swap>,
     /// What closed cycles earn, in native tokens.
     pub arbitrage: f64,
+    /// What closed cycles would have earned besides, had there been funds to run them in full; native tokens.
+    pub left_behind: f64,
     /// What the plan is worth in the terms of the order's problem, value units.
     pub realised: f64,
     /// Certificate and losses.
@@ -169,6 +171,8 @@ struct Candidate {
     outcome: Outcome,
     /// What its cycles earn, in value units.
     harvest: f64,
+    /// What they were to earn as routed.
+    proposed: f64,
 }
 
 /// What a plan left to be done.
@@ -272,13 +276,14 @@ impl<'a> Attempt<'a> {
                 let again = plan.abandoned.clone();
                 let realised = self.realised(&plan);
                 let made: Vec<Step> = plan.swaps.iter().map(Step::from).collect();
-                let harvest = arbitrage(&made, price);
-                let suspects = self.suspects(&harvest);
+                let earned = arbitrage(&made, price);
+                let suspects = self.suspects(&earned);
                 if !suspects.is_empty() {
                     return Next::Without(made.iter().filter(|s| suspects.contains(&s.pool)).map(Way::of).collect());
                 }
                 if self.best.as_ref().is_none_or(|b| realised > b.realised) {
-                    self.best = Some(Candidate { plan, realised, outcome, harvest: harvest.total });
+                    let (proposed, harvest) = (harvest.total, earned.total);
+                    self.best = Some(Candidate { plan, realised, outcome, harvest, proposed });
                 }
                 if again.is_empty() { Next::Nothing } else { Next::Without(again) }
             }
@@ -328,7 +333,7 @@ impl<'a> Attempt<'a> {
     }
 
     fn verified(&self, best: Candidate, bound: f64, attempts: usize) -> Result<Filled, String> {
-        let Candidate { plan, realised, outcome, harvest } = best;
+        let Candidate { plan, realised, outcome, harvest, proposed } = best;
         let order = &self.auction.orders[self.index];
         let bid = Bid::single(self.index as u64, self.auction, order, &plan);
         let verified = verify(self.auction, self.config, bid.solution).map_err(|violation| {
@@ -347,6 +352,7 @@ impl<'a> Attempt<'a> {
             verified,
             swaps: plan.swaps,
             arbitrage: harvest / 1e3,
+            left_behind: (proposed - harvest).max(0.0) / 1e3,
             realised,
             gaps,
             status: outcome.status,

@@ -29,6 +29,7 @@
 //! Sources: `UniswapV3Pool.sol`, `SwapMath.sol`, `SqrtPriceMath.sol`, `TickMath.sol`, `TickBitmap.sol`.
 
 mod curve;
+mod encode;
 mod pool;
 mod step;
 #[cfg(test)]

@@ -50,6 +50,7 @@ pub struct Tick {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConcentratedPool {
     address: Address,
+    router: Address,
     tokens: [Address; 2],
     fee_pips: u32,
     spacing: i32,
@@ -89,7 +90,7 @@ impl ConcentratedPool {
         let ticks = read_ticks(pool, spacing)?;
         let below = ticks.partition_point(|t| t.index <= pool.tick);
         let at = Position { sqrt_price: pool.sqrt_price, tick: pool.tick, below };
-        let read = Self { address, tokens: [token0, token1], fee_pips, spacing, ticks: ticks.into(), at };
+        let read = Self { address, router: pool.router, tokens: [token0, token1], fee_pips, spacing, ticks: ticks.into(), at };
         if U256::from(read.liquidity()) != pool.liquidity {
             return Err(invalid_net("does not add up to the active liquidity"));
         }
@@ -99,6 +100,11 @@ impl ConcentratedPool {
     /// The pool's contract.
     pub fn address(&self) -> Address {
         self.address
+    }
+
+    /// The contract that takes the input by an allowance.
+    pub fn router(&self) -> Address {
+        self.router
     }
 
     /// The fee, in hundredths of a basis point: a millionth of the input.

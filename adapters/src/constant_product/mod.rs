@@ -18,6 +18,7 @@
 //! Sources: `UniswapV2Library.sol` and `UniswapV2Pair.sol`.
 
 mod curve;
+mod encode;
 mod pool;
 
 pub use pool::ConstantProductPool;

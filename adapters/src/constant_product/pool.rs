@@ -28,6 +28,7 @@ const MAX_DENOMINATOR: u64 = 1_000_000_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConstantProductPool {
     address: Address,
+    router: Address,
     tokens: [Address; 2],
     reserves: [u128; 2],
     /// n/d, reduced: the part of the input that is swapped.
@@ -47,6 +48,7 @@ impl ConstantProductPool {
         };
         Ok(Self {
             address,
+            router: pool.router,
             tokens: [token0, token1],
             reserves: [reserve(token0, reserve0)?, reserve(token1, reserve1)?],
             kept: kept(pool.fee)?,
@@ -56,6 +58,11 @@ impl ConstantProductPool {
     /// The pair's contract.
     pub fn address(&self) -> Address {
         self.address
+    }
+
+    /// The contract that takes the input by an allowance.
+    pub fn router(&self) -> Address {
+        self.router
     }
 
     /// The reserves, in the order of [`Venue::tokens`]; atoms.

@@ -27,6 +27,8 @@
 //! Source: `NativeOrdersSettlement.sol` of the 0x protocol (`_settleOrder`, `_fillLimitOrderPrivate`).
 
 mod curve;
+mod encode;
 mod pool;
 
+pub use encode::{Signature, SignedOrder, Terms};
 pub use pool::LimitOrder;

@@ -1,4 +1,4 @@
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, Bytes, U256};
 use ballast_wire as wire;
 
 use crate::{Exact, PoolError, SwapError, Swapped, Venue};
@@ -21,6 +21,7 @@ use crate::{Exact, PoolError, SwapError, Swapped, Venue};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LimitOrder {
     address: Address,
+    hash: Bytes,
     /// The taker's and the maker's.
     tokens: [Address; 2],
     maker_amount: u128,
@@ -49,12 +50,17 @@ impl LimitOrder {
             return Err(PoolError::ZeroReserve(order.taker_token));
         }
         let tokens = [order.taker_token, order.maker_token];
-        Ok(Self { address, tokens, maker_amount, taker_amount, taker_fee, left: taker_amount })
+        Ok(Self { address, hash: order.hash.clone(), tokens, maker_amount, taker_amount, taker_fee, left: taker_amount })
     }
 
     /// The contract that settles the order.
     pub fn address(&self) -> Address {
         self.address
+    }
+
+    /// The digest of what was signed.
+    pub fn hash(&self) -> &Bytes {
+        &self.hash
     }
 
     /// What the maker gives for [`Self::taker_amount`], in atoms.

@@ -31,6 +31,7 @@
 //! Source: Balancer's `StableMath`, re-expressed; the differential tests hold it against the deployed bytecode.
 
 mod curve;
+mod encode;
 mod invariant;
 mod pool;
 #[cfg(test)]

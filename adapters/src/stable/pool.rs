@@ -1,4 +1,4 @@
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, B256, U256};
 use arrayvec::ArrayVec;
 use ballast_wire as wire;
 use ballast_wire::Decimal;
@@ -46,6 +46,7 @@ const AMP_RANGE: (U256, U256) = (U256::from_limbs([1_000, 0, 0, 0]), U256::from_
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StablePool {
+    pub(super) pool_id: B256,
     tokens: Vec<Address>,
     /// At most [`MAX_COINS`].
     holdings: Vec<Holding>,
@@ -95,7 +96,7 @@ impl StablePool {
         if invariants.is_err() {
             return Err(PoolError::Invalid { field: "tokens.balance", reason: "the invariant cannot be computed" });
         }
-        Ok(Self { tokens, holdings, amp, fee, candidates, invariants })
+        Ok(Self { pool_id: pool.balancer_pool_id, tokens, holdings, amp, fee, candidates, invariants })
     }
 
     /// The part of an input that the pool keeps.

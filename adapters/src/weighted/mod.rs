@@ -11,6 +11,7 @@
 //! the deployed bytecode.
 
 mod curve;
+mod encode;
 mod pool;
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, B256, U256};
 use ballast_wire as wire;
 use ballast_wire::{Decimal, WeightedVersion};
 
@@ -54,6 +54,7 @@ const FOUR: U256 = U256::from_limbs([4_000_000_000_000_000_000, 0, 0, 0]);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WeightedPool {
+    pub(super) pool_id: B256,
     tokens: Vec<Address>,
     coins: Vec<Coin>,
     fee: Fee,
@@ -107,7 +108,7 @@ impl WeightedPool {
         match (coins.len(), dead) {
             (0, _) => Err(PoolError::NoLiquidity),
             (1, Some(token)) => Err(PoolError::ZeroReserve(token)),
-            _ => Ok(Self { tokens, coins, fee, version: pool.version }),
+            _ => Ok(Self { pool_id: pool.balancer_pool_id, tokens, coins, fee, version: pool.version }),
         }
     }
 

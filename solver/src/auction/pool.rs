@@ -1,4 +1,5 @@
 use alloy_primitives::Address;
+use ballast_adapters::encode::{Encode, Given, Via};
 use ballast_adapters::{Market, PoolError, Venue, concentrated, constant_product, limit_order, stable, weighted};
 use ballast_routing::Token;
 use ballast_routing::curve::PerCoin;
@@ -11,7 +12,7 @@ pub struct Pool {
     pub id: String,
     /// The contract.
     pub address: Address,
-    /// Gas of one swap.
+    /// Gas of one swap: the driver's estimate, or where it gives none the median of what was measured.
     pub gas: u64,
     /// The exact state.
     pub market: Market,
@@ -34,6 +35,7 @@ impl Pool {
             .filter(|gas| *gas <= 1 << 40)
             .ok_or(PoolError::Invalid { field: "gasEstimate", reason: "beyond any block" })?;
         let market: Market = market;
+        let gas = if gas == 0 { market.gas(Via::Router, Given::Out) } else { gas };
         let coins = market.tokens().iter().map(|&address| token(address)).collect();
         Ok(Self { id: liquidity.id.clone(), address, gas, market, coins })
     }

@@ -130,11 +130,12 @@ pub(super) fn drops(drops: &Drops, all: bool) -> String {
 
 /// The auction as a whole.
 pub(super) fn summary(auction: &Auction, report: &Report, read: Duration) -> String {
-    let (mut score, mut arbitrage, mut count) = (0.0, 0.0, 0);
+    let (mut score, mut arbitrage, mut left_behind, mut count) = (0.0, 0.0, 0.0, 0);
     let mut gaps = [0.0; 5];
     for (_, filled) in report.filled() {
         score += eth(filled.verified.score());
         arbitrage += filled.arbitrage;
+        left_behind += filled.left_behind;
         count += 1;
         let g = &filled.gaps;
         for (sum, gap) in gaps.iter_mut().zip([g.convex, g.gas, g.integer, g.total, g.size]) {
@@ -144,7 +145,7 @@ pub(super) fn summary(auction: &Auction, report: &Report, read: Duration) -> Str
     let bps = |gap: f64| if gaps[4] > 0.0 { 1e4 * gap / gaps[4] } else { 0.0 };
     let ms = |d: Duration| d.as_secs_f64() * 1e3;
     format!(
-        "auction {}: {count} of {} orders filled on {} of {} pools; surplus {} native, arbitrage in it {} native\n\
+        "auction {}: {count} of {} orders filled on {} of {} pools; surplus {} native, arbitrage in it {} native, {} more left behind for want of funds\n\
          gap to the bound over all pools {:.3} bps of what is traded: convex {:.5}, gas {:.3}, integers and order of execution {:.5}\n\
          {:.1} ms to read, {:.1} ms to lay out, {:.1} ms in all",
         auction.id.as_deref().unwrap_or("(quote)"),
@@ -153,6 +154,7 @@ pub(super) fn summary(auction: &Auction, report: &Report, read: Duration) -> Str
         auction.pools.len(),
         digits(score),
         digits(arbitrage),
+        digits(left_behind),
         bps(gaps[3]),
         bps(gaps[0]),
         bps(gaps[1]),

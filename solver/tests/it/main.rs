@@ -17,5 +17,7 @@ mod mutated;
 mod mutations;
 mod poisoned;
 mod properties;
+#[cfg(feature = "evm")]
+mod settle;
 mod support;
 mod tiny;

@@ -1,0 +1,57 @@
+//! What the engine finds by itself, settled.
+
+use alloy_primitives::{I256, U256};
+use ballast_solver::auction::Auction;
+use ballast_solver::config::Config;
+use ballast_solver::engine;
+use ballast_solver::settlement::encode::domain_separator;
+use ballast_solver::settlement::{Allowances, Encoder, Settings, Slippage, simulate};
+use ballast_wire::Side;
+
+use super::case::{Leg, order, request};
+use super::world::{SOLVER, World, signed};
+
+/// Orders of all pairs at 3 % below par, large enough to be split over the pools: each solution settles as it was verified.
+#[test]
+fn the_engines_solutions_pay_what_they_promise() {
+    let world = &mut World::new();
+    let domain = domain_separator(&world.contracts);
+    let mut request = request(world);
+    request.liquidity = world.liquidity.clone().into_iter().map(Ok).collect();
+    request.effective_gas_price = U256::from(1_000_000_000);
+    for (k, (a, b)) in [(0, 1), (1, 2), (2, 3), (3, 0), (2, 0), (1, 3)].into_iter().enumerate() {
+        let [sell, buy] = [a, b].map(|t: usize| world.tokens[t]);
+        let side = if k % 2 == 0 { Side::Sell } else { Side::Buy };
+        let leg = Leg { trader: k % 3, side, partial: k % 3 == 2, fee: Some(U256::ZERO), ..Leg::new(&[], U256::ZERO) };
+        let amounts = [sell.atoms(30_000.0), buy.atoms(29_100.0)];
+        request.orders.push(Ok(order(&world.traders[k % 3], &leg, [sell.address, buy.address], amounts, &domain)));
+    }
+    let auction = Auction::new(&request, |_| true);
+    let report = engine::run(&auction, &Config::default(), &|| false);
+    let (mut settled, mut swaps) = (0, 0);
+    for (_, filled) in report.filled() {
+        for slippage in [Slippage::MaxIn, Slippage::MinOut] {
+            for cheap in [false, true] {
+                let contracts = world.contracts;
+                let settings = Settings { slippage, direct_pairs: cheap, batch_swaps: cheap, contracts, ..Settings::default() };
+                let encoder = Encoder::new(&auction, &request, &settings);
+                let encoded = encoder.encode(&filled.verified, &Allowances::default()).unwrap();
+                let [settlement] = encoded.settlements.try_into().unwrap();
+                let done = simulate(&world.base, SOLVER, &settlement);
+                assert_eq!(done.failure.map(|f| f.to_string()), None);
+                for trade in &settlement.trades {
+                    let change = done.deltas.iter().find(|d| (d.account, d.token) == (trade.receiver, trade.buy)).unwrap();
+                    assert_eq!(change.change, signed(trade.got));
+                }
+                for delta in done.deltas.iter().filter(|d| d.account == settlement.target) {
+                    let promised = settlement.buffers.get(&delta.token).copied().unwrap_or_default();
+                    assert!(delta.change == promised && promised >= I256::ZERO, "{delta:?}, promised {promised}");
+                }
+                settled += 1;
+            }
+        }
+        swaps += filled.swaps.len();
+    }
+    println!("{settled} settlements of {} orders of the engine's, {swaps} swaps", settled / 4);
+    assert!(settled >= 4 * 5 && swaps > 10);
+}
