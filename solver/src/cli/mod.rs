@@ -1,6 +1,10 @@
 //! The command line.
 
+#[cfg(feature = "chain")]
+mod devnet;
 mod request;
+#[cfg(feature = "chain")]
+mod settle;
 mod solve;
 mod table;
 mod verify;
@@ -26,6 +30,10 @@ struct Cli {
 enum Command {
     Solve(solve::SolveArgs),
     Verify(verify::VerifyArgs),
+    #[cfg(feature = "chain")]
+    Devnet(devnet::DevnetArgs),
+    #[cfg(feature = "chain")]
+    Settle(settle::SettleArgs),
     /// Decide whether a portfolio should rebalance now, and say why.
     Decide(ballast_policy::cli::DecideArgs),
     /// Run policies over a price history with the code that decides live.
@@ -42,6 +50,10 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Solve(args) => args.run(),
         Command::Verify(args) => args.run(),
+        #[cfg(feature = "chain")]
+        Command::Devnet(args) => args.run(),
+        #[cfg(feature = "chain")]
+        Command::Settle(args) => args.run(),
         Command::Decide(args) => args.run(),
         Command::Backtest(args) => args.run(),
         Command::Tune(args) => args.run(),

@@ -85,10 +85,19 @@ impl RequestArgs {
     }
 
     pub(super) fn read(&self) -> anyhow::Result<Auction> {
+        Ok(self.auction(&self.request()?))
+    }
+
+    /// The auction as it is written.
+    pub(super) fn request(&self) -> anyhow::Result<ballast_wire::Auction> {
         let json = read(&self.auction)?;
-        let request = ballast_wire::Auction::from_json(&json).with_context(|| self.auction.display().to_string())?;
+        ballast_wire::Auction::from_json(&json).with_context(|| self.auction.display().to_string())
+    }
+
+    /// The auction as it is solved.
+    pub(super) fn auction(&self, request: &ballast_wire::Auction) -> Auction {
         let uses = |kind: &LiquidityKind| self.venues.is_empty() || self.venues.iter().any(|v| v.is(kind));
-        Ok(Auction::new(&request, uses))
+        Auction::new(request, uses)
     }
 }
 

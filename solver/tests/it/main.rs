@@ -11,8 +11,12 @@
 )]
 
 mod cli;
+#[cfg(feature = "chain")]
+mod devnet;
 mod hostile;
 mod mutations;
+#[cfg(feature = "chain")]
+mod on_chain;
 mod poisoned;
 mod properties;
 #[cfg(feature = "evm")]
