@@ -1,5 +1,6 @@
 # Everything that a fresh machine needs is set up by the targets that need it.
 CONTRACTS := fixtures/contracts/node_modules/.package-lock.json
+DEVNET := ./target/devnet
 DEMO := fixtures/auctions/demo.json
 POLICY := solver/policy/examples
 POLICIES := hold.toml calendar.toml corridor-to-target.toml corridor-to-edge.toml corridor-to-half.toml cost-optimal.toml predictive.toml
@@ -8,8 +9,9 @@ FUZZ := request constant_product weighted stable concentrated limit_order
 
 .PHONY: demo test lint deny contracts own-contracts highs fuzz bench clean
 
-## demo: solve an auction of ours and check the reply by itself; decide on a portfolio and test policies on generated prices
-demo:
+## demo: solve an auction of ours and check the reply by itself; decide on a portfolio and test policies on generated prices; build a
+## local chain, and solve and settle its orders on it
+demo: contracts
 	cargo build --release --locked -p ballast-solver
 	@echo "== A batch auction of ours (generated: fixtures/README.md), solved"
 	./target/release/ballast solve $(DEMO) --json > target/demo-reply.json
@@ -21,6 +23,12 @@ demo:
 	./target/release/ballast backtest --policy $(addprefix $(POLICY)/policies/,$(POLICIES)) \
 		--prices $(POLICY)/prices.csv --svg target/demo-backtest.svg --detail cost-optimal
 	@echo "target/demo-backtest.svg shows values, weights with bands, and trades"
+	@echo "== A local chain with real contracts; its pools read back, its traders' orders signed"
+	./target/release/ballast devnet --detach --port 0 --out $(DEVNET)
+	@echo "== The orders, solved and settled on it: promise and outcome side by side (TAX takes a fee on transfer)"
+	@trap 'kill $$(cat $(DEVNET)/devnet.pid)' EXIT; trap 'exit 1' INT TERM; . $(DEVNET)/solver.env; \
+		./target/release/ballast settle $(DEVNET)/auction.json --config $(DEVNET)/settle.toml
+	@echo "== The chain is down"
 
 ## test: install the contracts' packages, then run every test, the differential ones against real bytecode included
 test: contracts

@@ -1,9 +1,11 @@
 //! Venues: what a pool's contract pays, to the wei, and the smooth curve that the optimiser sees of it.
 //!
 //! One folder a venue: `pool` holds the exact integers, `curve` the face towards [`ballast_routing`], `encode` the calls on
-//! chain.
+//! chain, `chain` (with the feature of that name) reads pools from a node.
 
 pub mod balancer;
+#[cfg(feature = "chain")]
+pub mod chain;
 pub mod concentrated;
 pub mod constant_product;
 pub mod encode;

@@ -10,6 +10,8 @@ pub mod auction;
 pub mod batch;
 pub mod cli;
 pub mod config;
+#[cfg(feature = "chain")]
+pub mod devnet;
 pub mod engine;
 pub mod explain;
 pub mod settlement;

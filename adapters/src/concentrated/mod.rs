@@ -28,6 +28,8 @@
 //!
 //! Sources: `UniswapV3Pool.sol`, `SwapMath.sol`, `SqrtPriceMath.sol`, `TickMath.sol`, `TickBitmap.sol`.
 
+#[cfg(feature = "chain")]
+pub mod chain;
 mod curve;
 mod encode;
 mod pool;

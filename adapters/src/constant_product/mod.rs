@@ -17,6 +17,8 @@
 //!
 //! Sources: `UniswapV2Library.sol` and `UniswapV2Pair.sol`.
 
+#[cfg(feature = "chain")]
+pub mod chain;
 mod curve;
 mod encode;
 mod pool;

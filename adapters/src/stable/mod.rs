@@ -30,6 +30,8 @@
 //!
 //! Source: Balancer's `StableMath`, re-expressed; the differential tests hold it against the deployed bytecode.
 
+#[cfg(feature = "chain")]
+pub mod chain;
 mod curve;
 mod encode;
 mod invariant;

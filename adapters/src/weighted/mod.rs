@@ -10,6 +10,8 @@
 //! Source: Balancer's `WeightedMath`, `FixedPoint` and `LogExpMath`, re-expressed; the differential tests hold them against
 //! the deployed bytecode.
 
+#[cfg(feature = "chain")]
+pub mod chain;
 mod curve;
 mod encode;
 mod pool;

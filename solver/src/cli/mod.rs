@@ -2,7 +2,11 @@
 
 mod explain;
 mod replay;
+#[cfg(feature = "chain")]
+mod devnet;
 mod request;
+#[cfg(feature = "chain")]
+mod settle;
 mod solve;
 mod table;
 mod verify;
@@ -30,6 +34,10 @@ enum Command {
     Verify(verify::VerifyArgs),
     Explain(explain::ExplainArgs),
     Replay(replay::ReplayArgs),
+    #[cfg(feature = "chain")]
+    Devnet(devnet::DevnetArgs),
+    #[cfg(feature = "chain")]
+    Settle(settle::SettleArgs),
     /// Decide whether a portfolio should rebalance now, and say why.
     Decide(ballast_policy::cli::DecideArgs),
     /// Run policies over a price history with the code that decides live.
@@ -48,6 +56,10 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => args.run(),
         Command::Explain(args) => args.run(),
         Command::Replay(args) => args.run(),
+        #[cfg(feature = "chain")]
+        Command::Devnet(args) => args.run(),
+        #[cfg(feature = "chain")]
+        Command::Settle(args) => args.run(),
         Command::Decide(args) => args.run(),
         Command::Backtest(args) => args.run(),
         Command::Tune(args) => args.run(),

@@ -106,17 +106,23 @@ impl RequestArgs {
     }
 
     pub(super) fn read(&self) -> anyhow::Result<Auction> {
-        Ok(self.engine.auction(&self.request()?))
+        Ok(self.auction(&self.request()?))
+    }
+
+    /// The auction as it is solved.
+    pub(super) fn auction(&self, request: &ballast_wire::Auction) -> Auction {
+        self.engine.auction(request)
     }
 
     /// The request as it came, and the auction that is made of it.
     pub(super) fn read_both(&self) -> anyhow::Result<(ballast_wire::Auction, Auction)> {
         let request = self.request()?;
-        let auction = self.engine.auction(&request);
+        let auction = self.auction(&request);
         Ok((request, auction))
     }
 
-    fn request(&self) -> anyhow::Result<ballast_wire::Auction> {
+    /// The auction as it is written.
+    pub(super) fn request(&self) -> anyhow::Result<ballast_wire::Auction> {
         let json =
             if archive::is_archived(&self.auction) { archive::read(&self.auction)?.auction } else { read(&self.auction)?.into() };
         ballast_wire::Auction::from_json(&json).with_context(|| self.auction.display().to_string())

@@ -180,3 +180,27 @@ pub(super) fn verdicts(auction: &Auction, checked: &[(u64, Result<Verified, Stri
     }
     table.to_string()
 }
+
+/// What a devnet holds, and where.
+#[cfg(feature = "chain")]
+pub(super) fn devnet(devnet: &crate::devnet::Devnet) -> String {
+    let deployment = devnet.deployment();
+    let mut table = table(&["contract", "address"], 2);
+    for (name, address) in [
+        ("settlement", deployment.settlement),
+        ("authenticator", deployment.authenticator),
+        ("vault relayer", deployment.vault_relayer),
+        ("solver", deployment.solver),
+        ("wrapped native", deployment.wrapped_native),
+        ("Balancer vault", deployment.balancer.vault),
+        ("pools with positions: router", deployment.concentrated.router),
+    ] {
+        table.add_row([name.to_owned(), address.to_string()]);
+    }
+    for (exchange, name) in deployment.pairs.iter().zip(["first pairs: router", "second pairs: router"]) {
+        table.add_row([name.to_owned(), exchange.router.to_string()]);
+    }
+    let pools: Vec<String> = devnet.counts().iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    let (tokens, orders) = (deployment.tokens.len(), devnet.orders());
+    format!("{table}\nchain {}: {tokens} tokens, {orders} signed orders; pools: {}", deployment.chain_id, pools.join(", "))
+}

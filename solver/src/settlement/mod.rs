@@ -4,7 +4,13 @@ mod allowances;
 pub mod encode;
 #[cfg(feature = "evm")]
 mod explain;
+#[cfg(feature = "chain")]
+mod key;
 pub mod ledger;
+#[cfg(feature = "chain")]
+mod node;
+#[cfg(feature = "chain")]
+mod outcome;
 mod settings;
 #[cfg(feature = "evm")]
 mod simulate;
@@ -12,6 +18,12 @@ mod verify;
 
 pub use allowances::Allowances;
 pub use encode::{Encoded, Encoder, Settlement};
+#[cfg(feature = "chain")]
+pub use key::{KeyError, KeyName};
+#[cfg(feature = "chain")]
+pub use node::{Node, SubmitError};
+#[cfg(feature = "chain")]
+pub use outcome::{Difference, Outcome, Traded, foreseen};
 pub use settings::{Approvals, Contracts, Settings, Slippage};
 #[cfg(feature = "evm")]
 pub use simulate::{Delta, Simulation, Step, StepFailure, simulate};

@@ -12,9 +12,13 @@
 
 mod archived;
 mod cli;
+#[cfg(feature = "chain")]
+mod devnet;
 mod hostile;
 mod mutated;
 mod mutations;
+#[cfg(feature = "chain")]
+mod on_chain;
 mod poisoned;
 mod properties;
 #[cfg(feature = "evm")]
