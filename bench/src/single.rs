@@ -135,7 +135,14 @@ impl Group {
         row.extend([self.convex.median, self.convex.p90, self.convex.worst, self.convex_converged].map(short));
         row.push(self.unconverged.to_string());
         row.push(self.again.to_string());
-        let gaps = [self.integer.median, self.integer.p90, self.first_total.median, self.first_total.p90, self.total.median, self.total.p90];
+        let gaps = [
+            self.integer.median,
+            self.integer.p90,
+            self.first_total.median,
+            self.first_total.p90,
+            self.total.median,
+            self.total.p90,
+        ];
         row.extend(gaps.map(short));
         row
     }
@@ -263,7 +270,11 @@ impl SingleArgs {
         }
         text += &format!("\n{}\n", table(&HEADER, all.iter().map(Group::row)));
         let shown = |x: Option<f64>| x.map_or_else(|| "–".to_owned(), |x| format!("{x:.2}"));
-        text += &format!("exponent of the first plan's median over the pools: {} on the wall, {} of the processor\n", shown(wall), shown(cpu));
+        text += &format!(
+            "exponent of the first plan's median over the pools: {} on the wall, {} of the processor\n",
+            shown(wall),
+            shown(cpu)
+        );
         text += &format!("\n{}\n", table(&HEADER, by_size.iter().filter(|g| g.orders > 0).map(Group::row)));
         let mut reasons: BTreeMap<(usize, &str), (usize, f64)> = BTreeMap::new();
         for (u, (_, answer)) in universes.iter().flat_map(|u| u.unfilled.iter().map(move |x| (u, x))) {

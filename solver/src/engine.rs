@@ -7,8 +7,9 @@ use ballast_wire::Side;
 use rayon::prelude::*;
 
 use crate::auction::{Auction, Drops, Subject};
-use crate::batch::compile::{Compiled, compile};
+use crate::batch::compile::{Compiled, compile, value};
 use crate::batch::cycles::{Arbitrage, arbitrage};
+use crate::batch::direct::direct;
 use crate::batch::plan::{Plan, PlanError, Step, Swap, Way, plan, steps};
 use crate::batch::{Bid, Liquidity};
 use crate::config::Config;
@@ -112,17 +113,32 @@ impl Report {
 
 /// Solves every order of an auction on all of its liquidity, each by itself. `stop` says when time is up.
 pub fn run(auction: &Auction, config: &Config, stop: &(dyn Fn() -> bool + Sync)) -> Report {
+    run_with(auction, config, stop, &|_| {})
+}
+
+/// As [`run`], and shows each verified solution to `sink` as soon as it is found.
+pub fn run_with(
+    auction: &Auction,
+    config: &Config,
+    stop: &(dyn Fn() -> bool + Sync),
+    sink: &(dyn Fn(&Verified) + Sync),
+) -> Report {
     let began = Instant::now();
     let mut drops = auction.drops.clone();
     let liquidity = Liquidity::new(auction, config, &mut drops);
     let warm = liquidity.clearing_prices(stop);
     let laid_out = began.elapsed();
+    let span = tracing::Span::current();
     let answers: Vec<(Answer, Duration)> = (0..auction.orders.len())
         .into_par_iter()
         .map(|index| {
             let began = Instant::now();
-            let _span = tracing::debug_span!("order", uid = %auction.orders[index].uid).entered();
-            (answer(auction, &liquidity, config, index, Some(&warm), stop), began.elapsed())
+            let _span = tracing::debug_span!(parent: &span, "order", uid = %auction.orders[index].uid).entered();
+            let answer = answer(auction, &liquidity, config, index, Some(&warm), stop);
+            if let Answer::Filled(filled) = &answer {
+                sink(&filled.verified);
+            }
+            (answer, began.elapsed())
         })
         .collect();
     for (order, (answer, _)) in auction.orders.iter().zip(&answers) {
@@ -156,10 +172,37 @@ pub fn answer_early(
     stop: &(dyn Fn() -> bool + Sync),
     early: Option<&mut dyn FnMut(Filled)>,
 ) -> Answer {
-    match Attempt::new(auction, liquidity, config, index, stop).and_then(|a| a.run(warm, early)) {
+    let order = &auction.orders[index];
+    let done = if order.sell == order.buy {
+        unrouted(auction, liquidity, config, index)
+    } else {
+        Attempt::new(auction, liquidity, config, index, stop).and_then(|a| a.run(warm, early))
+    };
+    match done {
         Ok(filled) => Answer::Filled(Box::new(filled)),
         Err(reason) => Answer::Unfilled(reason),
     }
+}
+
+/// Fills an order that sells what it buys: there is no better way than the only one.
+fn unrouted(auction: &Auction, liquidity: &Liquidity, config: &Config, index: usize) -> Result<Filled, String> {
+    let order = &auction.orders[index];
+    let size = value(liquidity, order.sell, order.sell_amount).ok_or("no price for the sold token")?;
+    let plan = direct(auction, liquidity, order, config).map_err(|e| e.to_string())?;
+    let verified = verified(auction, config, index, &plan)?;
+    let gaps = Gaps { convex: 0.0, gas: 0.0, integer: 0.0, total: 0.0, size };
+    let (swaps, status) = (plan.swaps, Status::Optimal);
+    Ok(Filled { verified, swaps, arbitrage: 0.0, realised: size, gaps, status, score: 1.0, attempts: 1 })
+}
+
+/// A plan's bid, checked.
+fn verified(auction: &Auction, config: &Config, index: usize, plan: &Plan) -> Result<Verified, String> {
+    let order = &auction.orders[index];
+    let bid = Bid::single(index as u64, auction, order, plan).ok_or("the protocol's fee takes all that is sold")?;
+    verify(auction, config, bid.solution).map_err(|violation| {
+        tracing::error!(%violation, order = %order.uid, "our own plan does not verify");
+        format!("plan does not verify: {violation}")
+    })
 }
 
 /// A plan that can be executed.
@@ -283,9 +326,9 @@ impl<'a> Attempt<'a> {
                 self.reason = error.to_string();
                 match error {
                     // A fill too small for its gas: cycles were the point of it, not the order.
-                    PlanError::Gas => Next::Without(
-                        proposed.iter().filter(|s| harvest.by_pool.contains_key(&s.pool)).map(Way::of).collect(),
-                    ),
+                    PlanError::Gas => {
+                        Next::Without(proposed.iter().filter(|s| harvest.by_pool.contains_key(&s.pool)).map(Way::of).collect())
+                    }
                     _ => Next::Nothing,
                 }
             }
@@ -321,12 +364,7 @@ impl<'a> Attempt<'a> {
 
     fn verified(&self, best: Candidate, bound: f64, attempts: usize) -> Result<Filled, String> {
         let Candidate { plan, realised, outcome, harvest } = best;
-        let order = &self.auction.orders[self.index];
-        let bid = Bid::single(self.index as u64, self.auction, order, &plan);
-        let verified = verify(self.auction, self.config, bid.solution).map_err(|violation| {
-            tracing::error!(%violation, order = %order.uid, "our own plan does not verify");
-            format!("plan does not verify: {violation}")
-        })?;
+        let verified = verified(self.auction, self.config, self.index, &plan)?;
         let certificate = outcome.certificate;
         let gaps = Gaps {
             convex: certificate.convex_gap(),

@@ -15,5 +15,7 @@ mod hostile;
 mod mutations;
 mod poisoned;
 mod properties;
+#[cfg(feature = "serve")]
+mod serve;
 mod support;
 mod tiny;
