@@ -59,7 +59,7 @@ pub fn attempt(
     let clock = Clock::start();
     let mut first = None;
     let mut early = |filled: engine::Filled| first = Some((clock.took(), filled.gaps, filled.realised));
-    let answer = engine::answer_early(&scenario.auction, &scenario.liquidity, config, index, warm, &stop, Some(&mut early));
+    let answer = engine::answer_early(&scenario.auction, &scenario.liquidity, config, index, warm, &stop, &mut early);
     let took = clock.took();
     match answer {
         Answer::Unfilled(reason) => Err(Unfilled { reason, took }),

@@ -3,6 +3,7 @@
 //! - `single`: single orders on generated universes of growing size, from laid-out liquidity to a verified plan: time, its growth with the
 //!   pools, and what is left between the result and what no solution could exceed.
 //! - `compare`: other routers on the same pools, the same order and the same gas, measured against the same bound.
+//! - `load`: a running service under auctions at a steady rate: latency, time left, memory.
 //! - `micro`: the exact swap and the smooth response of each venue.
 //!
 //! Everything runs on one thread and starts cold. Where a figure is a ratio of two, both are from the same run.
@@ -13,6 +14,7 @@ mod arbitrage;
 mod attempt;
 mod clock;
 mod compare;
+mod load;
 mod micro;
 mod opponents;
 mod scenario;
@@ -39,6 +41,7 @@ enum Command {
     Single(single::SingleArgs),
     /// Other routers on the same pools, order, gas and bound.
     Compare(compare::CompareArgs),
+    Load(load::LoadArgs),
     /// Nanoseconds for each venue's exact swap and smooth response.
     Micro(micro::MicroArgs),
 }
@@ -48,6 +51,7 @@ fn main() -> anyhow::Result<()> {
     let report = match cli.command {
         Command::Single(args) => args.run()?,
         Command::Compare(args) => args.run()?,
+        Command::Load(args) => args.run()?,
         Command::Micro(args) => args.run()?,
     };
     if cli.json {

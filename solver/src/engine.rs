@@ -7,8 +7,9 @@ use ballast_wire::Side;
 use rayon::prelude::*;
 
 use crate::auction::{Auction, Drops, Subject};
-use crate::batch::compile::{Compiled, compile};
+use crate::batch::compile::{Compiled, compile, value};
 use crate::batch::cycles::{Arbitrage, arbitrage};
+use crate::batch::direct::direct;
 use crate::batch::plan::{Plan, PlanError, Step, Swap, Way, plan, steps};
 use crate::batch::{Bid, Liquidity};
 use crate::config::Config;
@@ -74,6 +75,25 @@ pub enum Answer {
     Unfilled(String),
 }
 
+impl Answer {
+    /// What it is worth in the terms of the order's problem; less than anything if it is none.
+    fn realised(&self) -> f64 {
+        match self {
+            Self::Filled(filled) => filled.realised,
+            Self::Unfilled(_) => f64::NEG_INFINITY,
+        }
+    }
+
+    /// Takes over the lower bound of one that was looked at for longer and is no better.
+    fn learn(&mut self, other: &Self) {
+        if let (Self::Filled(this), Self::Filled(other)) = (self, other) {
+            let bound = (other.realised + other.gaps.total).min(this.realised + this.gaps.total);
+            this.gaps.total = bound - this.realised;
+            this.gaps.gas = this.gaps.total - this.gaps.convex - this.gaps.integer;
+        }
+    }
+}
+
 /// What came of an auction.
 #[derive(Debug)]
 pub struct Report {
@@ -114,19 +134,55 @@ impl Report {
 
 /// Solves every order of an auction on all of its liquidity, each by itself. `stop` says when time is up.
 pub fn run(auction: &Auction, config: &Config, stop: &(dyn Fn() -> bool + Sync)) -> Report {
+    run_with(auction, config, stop, &|_| {})
+}
+
+/// As [`run`], and shows each verified solution to `sink` as soon as it is found.
+pub fn run_with(
+    auction: &Auction,
+    config: &Config,
+    stop: &(dyn Fn() -> bool + Sync),
+    sink: &(dyn Fn(&Verified) + Sync),
+) -> Report {
     let began = Instant::now();
     let mut drops = auction.drops.clone();
     let liquidity = Liquidity::new(auction, config, &mut drops);
     let warm = liquidity.clearing_prices(stop);
     let laid_out = began.elapsed();
-    let answers: Vec<(Answer, Duration)> = (0..auction.orders.len())
+    let span = tracing::Span::current();
+    let pass = |index: usize, depth: Depth| {
+        let began = Instant::now();
+        let _span = tracing::debug_span!(parent: &span, "order", uid = %auction.orders[index].uid).entered();
+        let answer = attempt(auction, &liquidity, config, index, Some(&warm), stop, depth, None);
+        (answer, began.elapsed())
+    };
+    let show = |answer: &Answer| {
+        if let Answer::Filled(filled) = answer {
+            sink(&filled.verified);
+        }
+    };
+    // What is to be had at once for every order, before any is looked at for longer.
+    let mut answers: Vec<(Answer, Duration)> = (0..auction.orders.len())
         .into_par_iter()
         .map(|index| {
-            let began = Instant::now();
-            let _span = tracing::debug_span!("order", uid = %auction.orders[index].uid).entered();
-            (answer(auction, &liquidity, config, index, Some(&warm), stop), began.elapsed())
+            let first = pass(index, Depth::First);
+            show(&first.0);
+            first
         })
         .collect();
+    answers.par_iter_mut().enumerate().for_each(|(index, (answer, took))| {
+        if stop() {
+            return;
+        }
+        let (better, more) = pass(index, Depth::All);
+        *took += more;
+        if better.realised() > answer.realised() || matches!((&*answer, &better), (Answer::Unfilled(_), Answer::Unfilled(_))) {
+            show(&better);
+            *answer = better;
+        } else {
+            answer.learn(&better);
+        }
+    });
     for (order, (answer, _)) in auction.orders.iter().zip(&answers) {
         if let Answer::Unfilled(reason) = answer {
             drops.add(Subject::Order, Some(order.uid.to_string()), reason, "");
@@ -144,7 +200,7 @@ pub fn answer(
     warm: Option<&[f64]>,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Answer {
-    answer_early(auction, liquidity, config, index, warm, stop, None)
+    attempt(auction, liquidity, config, index, warm, stop, Depth::All, None)
 }
 
 /// The same, but shows the first solution, verified, to `early` as soon as there is one.
@@ -155,12 +211,62 @@ pub fn answer_early(
     index: usize,
     warm: Option<&[f64]>,
     stop: &(dyn Fn() -> bool + Sync),
+    early: &mut dyn FnMut(Filled),
+) -> Answer {
+    attempt(auction, liquidity, config, index, warm, stop, Depth::All, Some(early))
+}
+
+/// How long an order is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    /// Until there is a solution, or none at once.
+    First,
+    /// For as long as it improves.
+    All,
+}
+
+#[expect(clippy::too_many_arguments, reason = "those of `answer_early`, and how deep")]
+fn attempt(
+    auction: &Auction,
+    liquidity: &Liquidity,
+    config: &Config,
+    index: usize,
+    warm: Option<&[f64]>,
+    stop: &(dyn Fn() -> bool + Sync),
+    depth: Depth,
     early: Option<&mut dyn FnMut(Filled)>,
 ) -> Answer {
-    match Attempt::new(auction, liquidity, config, index, stop).and_then(|a| a.run(warm, early)) {
+    let order = &auction.orders[index];
+    let done = if order.sell == order.buy {
+        unrouted(auction, liquidity, config, index)
+    } else {
+        Attempt::new(auction, liquidity, config, index, stop).and_then(|a| a.run(warm, depth, early))
+    };
+    match done {
         Ok(filled) => Answer::Filled(Box::new(filled)),
         Err(reason) => Answer::Unfilled(reason),
     }
+}
+
+/// Fills an order that sells what it buys: there is no better way than the only one.
+fn unrouted(auction: &Auction, liquidity: &Liquidity, config: &Config, index: usize) -> Result<Filled, String> {
+    let order = &auction.orders[index];
+    let size = value(liquidity, order.sell, order.sell_amount).ok_or("no price for the sold token")?;
+    let plan = direct(auction, liquidity, order, config).map_err(|e| e.to_string())?;
+    let verified = verified(auction, config, index, &plan)?;
+    let gaps = Gaps { convex: 0.0, gas: 0.0, integer: 0.0, total: 0.0, size };
+    let (swaps, status) = (plan.swaps, Status::Optimal);
+    Ok(Filled { verified, swaps, arbitrage: 0.0, left_behind: 0.0, realised: size, gaps, status, score: 1.0, attempts: 1 })
+}
+
+/// A plan's bid, checked.
+fn verified(auction: &Auction, config: &Config, index: usize, plan: &Plan) -> Result<Verified, String> {
+    let order = &auction.orders[index];
+    let bid = Bid::single(index as u64, auction, order, plan).ok_or("the protocol's fee takes all that is sold")?;
+    verify(auction, config, bid.solution).map_err(|violation| {
+        tracing::error!(%violation, order = %order.uid, "our own plan does not verify");
+        format!("plan does not verify: {violation}")
+    })
 }
 
 /// A plan that can be executed.
@@ -216,7 +322,7 @@ impl<'a> Attempt<'a> {
 
     /// Solves, plans and verifies. What cannot be executed, or gives more than a sane pool would, is barred, and it is solved again;
     /// the best of the plans is kept.
-    fn run(mut self, warm: Option<&[f64]>, mut early: Option<&mut dyn FnMut(Filled)>) -> Result<Filled, String> {
+    fn run(mut self, warm: Option<&[f64]>, depth: Depth, mut early: Option<&mut dyn FnMut(Filled)>) -> Result<Filled, String> {
         let budget = Budget::until(self.config.work_per_order, self.stop);
         let compiled = self.compiled.clone();
         let mut bound = f64::INFINITY;
@@ -228,7 +334,11 @@ impl<'a> Attempt<'a> {
                 show(self.verified(best.clone(), search.bound(), attempt)?);
                 early = None;
             }
-            if let Some(better) = search.improve() {
+            if depth == Depth::First && self.best.is_some() {
+                next = Next::Nothing;
+            } else if depth == Depth::All
+                && let Some(better) = search.improve()
+            {
                 next = self.consider(better);
             }
             // The first bound is the one over all pools.
@@ -334,12 +444,7 @@ impl<'a> Attempt<'a> {
 
     fn verified(&self, best: Candidate, bound: f64, attempts: usize) -> Result<Filled, String> {
         let Candidate { plan, realised, outcome, harvest, proposed } = best;
-        let order = &self.auction.orders[self.index];
-        let bid = Bid::single(self.index as u64, self.auction, order, &plan);
-        let verified = verify(self.auction, self.config, bid.solution).map_err(|violation| {
-            tracing::error!(%violation, order = %order.uid, "our own plan does not verify");
-            format!("plan does not verify: {violation}")
-        })?;
+        let verified = verified(self.auction, self.config, self.index, &plan)?;
         let certificate = outcome.certificate;
         let gaps = Gaps {
             convex: certificate.convex_gap(),

@@ -54,12 +54,12 @@ impl Meta {
 pub enum Ended {
     /// Answered in time.
     Answered,
-    /// Answered after its deadline.
+    /// Nothing was found by the time of the reply.
     Late,
     /// Came after its deadline, and was answered with nothing.
     PastDeadline,
-    /// Was no auction.
-    Refused,
+    /// Solving was switched off.
+    Stopped,
     /// The queue was full.
     Overloaded,
     /// Failed for a reason of ours.

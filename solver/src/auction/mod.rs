@@ -29,6 +29,10 @@ pub struct TokenInfo {
     pub symbol: Option<String>,
     /// Wei for 10¹⁸ atoms, where the driver gave one above zero.
     pub reference_price: Option<U256>,
+    /// Atoms that the settlement contract holds.
+    pub available_balance: U256,
+    /// Whether the settlement contract may be left with it.
+    pub trusted: bool,
 }
 
 impl TokenInfo {
@@ -59,6 +63,9 @@ pub struct Auction {
     pub pools: Vec<Pool>,
     /// Wei for a unit of gas.
     pub gas_price: U256,
+    /// A token whose worth is known without a reference price, in thousandths of the native token for an atom: prices are found from
+    /// there too.
+    pub anchor: Option<(Token, f64)>,
     /// What was left out, and why.
     pub drops: Drops,
 }
@@ -74,6 +81,7 @@ impl Auction {
             orders: Vec::with_capacity(request.orders.len()),
             pools: Vec::with_capacity(request.liquidity.len()),
             gas_price: request.effective_gas_price,
+            anchor: None,
             drops: Drops::default(),
         };
         for (&address, token) in &request.tokens {
@@ -126,6 +134,8 @@ impl Auction {
             decimals: token.and_then(|t| t.decimals),
             symbol: token.and_then(|t| t.symbol.clone()),
             reference_price: token.and_then(|t| t.reference_price).filter(|p| !p.is_zero()),
+            available_balance: token.map(|t| t.available_balance).unwrap_or_default(),
+            trusted: token.is_some_and(|t| t.trusted),
         });
         self.index.insert(address, index);
         index

@@ -23,6 +23,8 @@ pub struct Order {
     pub partial: bool,
     /// Contracts that the settlement is to be wrapped in.
     pub wrappers: Vec<wire::Wrapper>,
+    /// What the protocol takes of it, where the engine is to see to that.
+    pub fee_policies: Vec<wire::FeePolicy>,
 }
 
 /// Why an order cannot be solved for.
@@ -32,9 +34,12 @@ pub enum OrderError {
     /// Nothing to sell or nothing to buy.
     #[error("{0}: zero")]
     ZeroAmount(&'static str),
-    /// Sells what it buys: there is nothing to route.
-    #[error("buyToken: {0}, the same as sellToken; nothing to route")]
-    SameToken(Address),
+    /// The driver takes no solution with both.
+    #[error("wrappers: one that is needed, and a flashloan as well")]
+    WrapperAndFlashloan,
+    /// A policy that takes all of the order, or less than nothing.
+    #[error("feePolicies: a factor that is not from 0 to below 1, or an empty quote")]
+    FeePolicy,
     /// An amount beyond what any contract can move.
     #[error("{0}: beyond 2^160")]
     TooLarge(&'static str),
@@ -45,7 +50,8 @@ impl OrderError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::ZeroAmount(_) => "zero amount",
-            Self::SameToken(_) => "sells what it buys",
+            Self::WrapperAndFlashloan => "wrapper and flashloan",
+            Self::FeePolicy => "fee policy",
             Self::TooLarge(_) => "amount too large",
         }
     }
@@ -53,8 +59,12 @@ impl OrderError {
 
 impl Order {
     pub(super) fn read(order: &wire::Order, mut token: impl FnMut(Address) -> Token) -> Result<Self, OrderError> {
-        if order.sell_token == order.buy_token {
-            return Err(OrderError::SameToken(order.sell_token));
+        let wrappers: Vec<_> = order.wrappers.iter().filter(|w| !w.is_omittable).cloned().collect();
+        if !wrappers.is_empty() && order.flashloan_hint.is_some() {
+            return Err(OrderError::WrapperAndFlashloan);
+        }
+        if !order.fee_policies.iter().flatten().all(sane) {
+            return Err(OrderError::FeePolicy);
         }
         for (field, amount) in [("sellAmount", order.sell_amount), ("buyAmount", order.buy_amount)] {
             if amount.is_zero() {
@@ -73,7 +83,19 @@ impl Order {
             side: order.kind,
             class: order.class,
             partial: order.partially_fillable,
-            wrappers: order.wrappers.iter().filter(|w| !w.is_omittable).cloned().collect(),
+            wrappers,
+            fee_policies: order.fee_policies.clone().unwrap_or_default(),
         })
     }
+}
+
+fn sane(policy: &wire::FeePolicy) -> bool {
+    let (factors, quoted) = match policy {
+        wire::FeePolicy::Surplus { factor, max_volume_factor } => ([*factor, *max_volume_factor], true),
+        wire::FeePolicy::PriceImprovement { factor, max_volume_factor, quote } => {
+            ([*factor, *max_volume_factor], !quote.sell_amount.is_zero() && !quote.buy_amount.is_zero())
+        }
+        wire::FeePolicy::Volume { factor } => ([*factor; 2], true),
+    };
+    quoted && factors.iter().all(|factor| (0.0..1.0).contains(factor))
 }

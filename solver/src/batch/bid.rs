@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use ballast_wire::{Amount, Class, Fulfillment, Interaction, LiquidityInteraction, Side, Solution, Trade};
+use ballast_wire::{self as wire, Amount, Class, Fulfillment, Interaction, LiquidityInteraction, Side, Solution};
 
 use super::Plan;
+use super::policy::Trade;
 use crate::auction::{Auction, Order};
 
 /// A solution before anyone has checked it.
@@ -18,19 +19,23 @@ impl Bid {
     /// A bid that fills one order by its plan.
     ///
     /// The two prices are the two amounts crosswise, so that the contract's own division is exact: a seller is paid
-    /// ⌈sold·bought/sold⌉ = bought, a buyer is charged ⌊bought·sold/bought⌋ = sold.
-    pub fn single(id: u64, auction: &Auction, order: &Order, plan: &Plan) -> Self {
+    /// ⌈sold·bought/sold⌉ = bought, a buyer is charged ⌊bought·sold/bought⌋ = sold. A fee of the protocol, where we are to take it, comes
+    /// on top at these prices; `None` where it is more than what is there.
+    pub fn single(id: u64, auction: &Auction, order: &Order, plan: &Plan) -> Option<Self> {
         let address = |token| auction.token(token).address;
         let prices = BTreeMap::from([(address(order.sell), Amount(plan.bought)), (address(order.buy), Amount(plan.sold))]);
         let executed = match order.side {
             Side::Sell => plan.sold,
             Side::Buy => plan.bought,
         };
-        let fee = match order.class {
-            Class::Limit => Some(Amount(plan.fee)),
-            Class::Market => None,
+        let (executed, fee) = match order.class {
+            Class::Limit => {
+                let trade = Trade { executed, fee: plan.fee, price_sell: plan.bought, price_buy: plan.sold }.charged(order)?;
+                (trade.executed, Some(Amount(trade.fee)))
+            }
+            Class::Market => (executed, None),
         };
-        let trade = Trade::Fulfillment(Fulfillment { order: order.uid, executed_amount: Amount(executed), fee });
+        let trade = wire::Trade::Fulfillment(Fulfillment { order: order.uid, executed_amount: Amount(executed), fee });
         let interactions = plan
             .swaps
             .iter()
@@ -56,6 +61,6 @@ impl Bid {
             flashloans: None,
             wrappers: order.wrappers.clone(),
         };
-        Self { solution }
+        Some(Self { solution })
     }
 }

@@ -4,8 +4,10 @@
 pub mod bid;
 pub mod compile;
 pub(crate) mod cycles;
+pub(crate) mod direct;
 pub mod liquidity;
 pub mod plan;
+mod policy;
 pub mod prices;
 
 pub use bid::Bid;

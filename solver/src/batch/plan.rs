@@ -207,9 +207,10 @@ pub fn plan(
 }
 
 /// gas·gas price in atoms of the sold token, rounded up.
-fn fee(auction: &Auction, liquidity: &Liquidity, sell: Token, gas: u64) -> Option<U256> {
+pub(super) fn fee(auction: &Auction, liquidity: &Liquidity, sell: Token, gas: u64) -> Option<U256> {
     let wei = auction.gas_price.checked_mul(U256::from(gas))?;
     match auction.token(sell).reference_price {
+        _ if wei.is_zero() => Some(U256::ZERO),
         Some(price) => {
             let scaled = wei.checked_mul(U256::from(10).pow(U256::from(18)))?;
             Some(scaled.div_ceil(price))
@@ -240,7 +241,7 @@ fn from_f64(x: f64) -> Option<U256> {
 }
 
 /// bought/sold at least as good as the order asks, exactly.
-fn within_limit(order: &Order, plan: Plan) -> Result<Plan, PlanError> {
+pub(super) fn within_limit(order: &Order, plan: Plan) -> Result<Plan, PlanError> {
     let paid = plan.sold.checked_add(plan.fee).ok_or(PlanError::Overflow)?;
     let good = at_least(plan.bought, order.sell_amount, paid, order.buy_amount);
     if good && !plan.sold.is_zero() && !plan.bought.is_zero() && paid <= order.sell_amount {

@@ -74,6 +74,8 @@ impl Units {
                 heap.push(Offer { depth: f64::INFINITY, token: t as Token, unit });
             }
         }
+        // After the reference prices, of which the driver may have one for this token as well.
+        heap.extend(auction.anchor.map(|(token, unit)| Offer { depth: f64::MAX, token, unit }));
         while let Some(offer) = heap.pop() {
             let t = offer.token as usize;
             if this.units[t] > 0.0 {

@@ -40,7 +40,7 @@ pub(super) struct ExplainArgs {
 impl ExplainArgs {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let (request, auction) = self.request.read_both()?;
-        let config = self.request.config();
+        let config = self.request.settings()?.engine;
         let uid = match find(&request, &self.order)? {
             Found::Order(uid) => uid,
             Found::Malformed(why) => {

@@ -1,10 +1,12 @@
 //! The command line.
 
-mod explain;
-mod replay;
 #[cfg(feature = "chain")]
 mod devnet;
+mod explain;
+mod replay;
 mod request;
+#[cfg(feature = "serve")]
+mod serve;
 #[cfg(feature = "chain")]
 mod settle;
 mod solve;
@@ -14,6 +16,9 @@ mod verify;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::reference;
 
 /// Ballast: an off-chain solver for intent-based execution on EVM chains.
 ///
@@ -38,6 +43,10 @@ enum Command {
     Devnet(devnet::DevnetArgs),
     #[cfg(feature = "chain")]
     Settle(settle::SettleArgs),
+    #[cfg(feature = "serve")]
+    Serve(serve::ServeArgs),
+    /// Print a configuration file with every key, what it means, and its default.
+    Config,
     /// Decide whether a portfolio should rebalance now, and say why.
     Decide(ballast_policy::cli::DecideArgs),
     /// Run policies over a price history with the code that decides live.
@@ -48,10 +57,17 @@ enum Command {
 
 /// Reads the arguments and does what they say.
 pub fn main() -> ExitCode {
-    let filter =
-        tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let done = match Cli::parse().command {
+    let command = Cli::parse().command;
+    // A service logs as its configuration says.
+    #[cfg(feature = "serve")]
+    let logs = !matches!(command, Command::Serve(_));
+    #[cfg(not(feature = "serve"))]
+    let logs = true;
+    if logs {
+        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    }
+    let done = match command {
         Command::Solve(args) => args.run(),
         Command::Verify(args) => args.run(),
         Command::Explain(args) => args.run(),
@@ -60,6 +76,9 @@ pub fn main() -> ExitCode {
         Command::Devnet(args) => args.run(),
         #[cfg(feature = "chain")]
         Command::Settle(args) => args.run(),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => args.run(),
+        Command::Config => table::print(reference().trim_end()).map(|()| ExitCode::SUCCESS),
         Command::Decide(args) => args.run(),
         Command::Backtest(args) => args.run(),
         Command::Tune(args) => args.run(),

@@ -85,7 +85,7 @@ struct Totals {
 impl ReplayArgs {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let files = files(&self.path)?;
-        let config = self.engine.config();
+        let config = self.engine.settings()?.engine;
         let bar = ProgressBar::new(files.len() as u64);
         if let Ok(style) = ProgressStyle::with_template("{wide_bar} {human_pos}/{human_len} auctions (eta {eta})") {
             bar.set_style(style);

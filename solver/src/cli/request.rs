@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 
 use crate::archive;
 use crate::auction::Auction;
-use crate::config::Config;
+use crate::config::Settings;
 
 /// A kind of liquidity, named as in the auction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -43,25 +43,29 @@ pub(super) struct EngineArgs {
     #[arg(long, value_delimiter = ',', value_name = "KIND")]
     venues: Vec<VenueKind>,
 
-    /// Do not touch these tokens (addresses, separated by commas).
+    /// A configuration as `ballast serve` takes it; what is said here goes before it.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Do not touch these tokens (addresses, separated by commas), besides those that the configuration denies.
     #[arg(long, value_delimiter = ',', value_name = "ADDRESS")]
     deny_tokens: Vec<Address>,
 
-    /// Do not touch these pools (contract addresses, separated by commas).
+    /// Do not touch these pools (contract addresses, separated by commas), besides those that the configuration denies.
     #[arg(long, value_delimiter = ',', value_name = "ADDRESS")]
     deny_pools: Vec<Address>,
 
-    /// Leave out a pool whose price is off the consensus of deeper pools by more than this factor.
-    #[arg(long, value_name = "FACTOR", default_value_t = Config::default().quarantine_factor, value_parser = above_one)]
-    quarantine_factor: f64,
+    /// Leave out a pool whose price is off the consensus of deeper pools by more than this factor [default: 2].
+    #[arg(long, value_name = "FACTOR", value_parser = above_one)]
+    quarantine_factor: Option<f64>,
 
-    /// The most that closed cycles may earn from one pool, in native tokens; a pool that gives more is not trusted.
-    #[arg(long, value_name = "NATIVE", default_value_t = Config::default().max_arbitrage_per_pool, value_parser = not_negative)]
-    max_arbitrage_per_pool: f64,
+    /// The most that closed cycles may earn from one pool, in native tokens; a pool that gives more is not trusted [default: 2].
+    #[arg(long, value_name = "NATIVE", value_parser = not_negative)]
+    max_arbitrage_per_pool: Option<f64>,
 
-    /// The most that closed cycles may earn in one solution of the auction, in native tokens.
-    #[arg(long, value_name = "NATIVE", default_value_t = Config::default().max_arbitrage_per_auction, value_parser = not_negative)]
-    max_arbitrage_per_auction: f64,
+    /// The most that closed cycles may earn in one solution of the auction, in native tokens [default: 20].
+    #[arg(long, value_name = "NATIVE", value_parser = not_negative)]
+    max_arbitrage_per_auction: Option<f64>,
 }
 
 fn above_one(text: &str) -> Result<f64, String> {
@@ -73,15 +77,23 @@ fn not_negative(text: &str) -> Result<f64, String> {
 }
 
 impl EngineArgs {
-    pub(super) fn config(&self) -> Config {
-        Config {
-            quarantine_factor: self.quarantine_factor,
-            max_arbitrage_per_pool: self.max_arbitrage_per_pool,
-            max_arbitrage_per_auction: self.max_arbitrage_per_auction,
-            denied_tokens: self.deny_tokens.clone(),
-            denied_pools: self.deny_pools.clone(),
-            ..Config::default()
+    /// The configuration, with what is said besides it.
+    pub(super) fn settings(&self) -> anyhow::Result<Settings> {
+        let mut settings = match &self.config {
+            Some(path) => Settings::read(path).with_context(|| path.display().to_string())?,
+            None => Settings::default(),
+        };
+        let engine = &mut settings.engine;
+        engine.denied_tokens.extend(&self.deny_tokens);
+        engine.denied_pools.extend(&self.deny_pools);
+        for (said, setting) in [
+            (self.quarantine_factor, &mut engine.quarantine_factor),
+            (self.max_arbitrage_per_pool, &mut engine.max_arbitrage_per_pool),
+            (self.max_arbitrage_per_auction, &mut engine.max_arbitrage_per_auction),
+        ] {
+            *setting = said.unwrap_or(*setting);
         }
+        Ok(settings)
     }
 
     /// The auction, with the kinds of liquidity that are wanted.
@@ -101,8 +113,14 @@ pub(super) struct RequestArgs {
 }
 
 impl RequestArgs {
-    pub(super) fn config(&self) -> Config {
-        self.engine.config()
+    pub(super) fn settings(&self) -> anyhow::Result<Settings> {
+        self.engine.settings()
+    }
+
+    /// Where the configuration lies.
+    #[cfg(feature = "chain")]
+    pub(super) fn folder(&self) -> &Path {
+        self.engine.config.as_deref().and_then(Path::parent).unwrap_or(Path::new(""))
     }
 
     pub(super) fn read(&self) -> anyhow::Result<Auction> {

@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::request::{RequestArgs, timer};
 use super::table;
-use crate::engine;
+use crate::pipeline;
 
 /// Solve an auction, and show what was done and why.
 ///
@@ -36,16 +36,17 @@ pub(super) struct SolveArgs {
 
 impl SolveArgs {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let settings = self.request.settings()?;
         let began = Instant::now();
-        let auction = self.request.read()?;
+        let mut auction = self.request.read()?;
         let read = began.elapsed();
-        let config = self.request.config();
-        let report = engine::run(&auction, &config, &timer(self.budget));
+        let report = pipeline::solve(&mut auction, &settings, &timer(self.budget));
         table::say(&table::solutions(&auction, &report));
         table::say(&table::drops(&report.drops, self.drops));
         table::say(&table::summary(&auction, &report, read));
         if self.json {
-            let reply = Reply::Solutions { solutions: report.solutions() };
+            let solutions = report.solutions().into_iter().map(|s| pipeline::finished(&auction, &settings, s)).collect();
+            let reply = Reply::Solutions { solutions };
             let json = serde_json::to_string(&reply).context("cannot write the reply")?;
             table::print(&json)?;
         }

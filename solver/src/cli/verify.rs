@@ -27,7 +27,7 @@ pub(super) struct VerifyArgs {
 impl VerifyArgs {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let auction = self.request.read()?;
-        let config = self.request.config();
+        let config = self.request.settings()?.engine;
         let reply = Reply::from_json(&read(&self.reply)?).with_context(|| self.reply.display().to_string())?;
         let solutions = match reply {
             Reply::Solutions { solutions } => solutions,

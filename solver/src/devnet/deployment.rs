@@ -76,8 +76,9 @@ impl Deployment {
     pub(super) fn configuration(&self) -> anyhow::Result<String> {
         let contracts = toml::to_string(&self.contracts())?;
         let Self { rpc, solver, .. } = self;
+        let weth = self.contracts().weth;
         Ok(format!(
-            "[settlement.contracts]\n{contracts}\n\
+            "chain = \"other\"\nwrapped_native = \"{weth}\"\n\n[settlement.contracts]\n{contracts}\n\
              [submission]\nrpc = \"{rpc}\"\nsolver = \"{solver}\"\nkey = \"env:{SOLVER_KEY}\"\nledger = \"ledger.jsonl\"\n"
         ))
     }

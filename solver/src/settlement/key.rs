@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use alloy::signers::local::PrivateKeySigner;
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// The variable that holds a private key, written `env:NAME`.
 ///
@@ -53,6 +53,12 @@ impl KeyName {
 impl fmt::Debug for KeyName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "env:{}", self.0)
+    }
+}
+
+impl Serialize for KeyName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&format!("{self:?}"))
     }
 }
 

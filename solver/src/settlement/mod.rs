@@ -27,4 +27,8 @@ pub use outcome::{Difference, Outcome, Traded, foreseen};
 pub use settings::{Approvals, Contracts, Settings, Slippage};
 #[cfg(feature = "evm")]
 pub use simulate::{Delta, Simulation, Step, StepFailure, simulate};
+mod internalize;
+mod limits;
+pub use internalize::internalize;
+pub use limits::{Exceeded, check, enforce};
 pub use verify::{Fill, Verified, Violation, verify};

@@ -2,18 +2,11 @@
 
 use alloy_primitives::{Address, address};
 use ballast_adapters::encode::Given;
+use documented::{Documented, DocumentedFields};
 use serde::{Deserialize, Serialize};
 
-/// How solutions become calldata: the table `[settlement]` of a configuration. What is left out has the default.
-///
-/// ```
-/// use ballast_solver::settlement::{Approvals, Settings};
-///
-/// let settings: Settings = toml::from_str("approvals = 'unlimited'\nslippage_bps = 10").unwrap();
-/// assert_eq!((settings.approvals, settings.gas_limit), (Approvals::Unlimited, 1 << 24));
-/// assert!(toml::from_str::<Settings>("slipage_bps = 10").is_err(), "a name that is mistyped is not passed over");
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// How solutions become calldata.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Documented, DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// The bound on each swap.
@@ -79,7 +72,7 @@ pub enum Approvals {
 }
 
 /// The contracts that a settlement stands on; those of Ethereum by default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Documented, DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 pub struct Contracts {
     /// The chain's number, part of what traders sign.

@@ -7,7 +7,7 @@
 
 use alloy_primitives::{Address, U256};
 use ballast_adapters::{Exact, Market, SwapError, Venue};
-use ballast_wire::{Class, Fulfillment, Interaction, LiquidityInteraction, OrderUid, Side, Solution, Trade};
+use ballast_wire::{Class, FeePolicy, Fulfillment, Interaction, LiquidityInteraction, OrderUid, Side, Solution, Trade};
 use rustc_hash::FxHashMap;
 
 use crate::auction::{Auction, Order};
@@ -132,6 +132,9 @@ pub enum Violation {
         /// Atoms promised.
         promised: U256,
     },
+    /// A swap left to the settlement's own balance, which must not take the input or does not hold the output.
+    #[error("interactions: liquidity {0} cannot be internalised: untrusted input, or too little of the output")]
+    Internalized(String),
     /// The settlement would have to pay with what it does not have.
     #[error("token {token}: short by {missing}")]
     Short {
@@ -148,6 +151,16 @@ pub enum Violation {
         /// Wei.
         gas: U256,
     },
+    /// The protocol's part is not in the fee.
+    #[error("trades: order {order}: the fee is {fee}, and {protocol} of it is due to the protocol")]
+    ProtocolFee {
+        /// The order.
+        order: OrderUid,
+        /// Atoms taken.
+        fee: U256,
+        /// Atoms due.
+        protocol: U256,
+    },
     /// Something that cannot be checked here.
     #[error("{0} cannot be verified")]
     Unsupported(&'static str),
@@ -161,7 +174,14 @@ pub enum Violation {
 /// # Errors
 /// The first reason not to send it.
 pub fn verify(auction: &Auction, config: &Config, solution: Solution) -> Result<Verified, Violation> {
-    let mut check = Check { auction, balances: FxHashMap::default(), payouts: Vec::new(), fees: U256::ZERO, fee_free: true };
+    let mut check = Check {
+        auction,
+        balances: FxHashMap::default(),
+        payouts: Vec::new(),
+        own: FxHashMap::default(),
+        fees: U256::ZERO,
+        fee_free: true,
+    };
     let mut fills = Vec::with_capacity(solution.trades.len());
     for trade in &solution.trades {
         let Trade::Fulfillment(fulfillment) = trade else { return Err(Violation::Unsupported("a JIT trade")) };
@@ -187,6 +207,8 @@ struct Check<'a> {
     auction: &'a Auction,
     balances: FxHashMap<Address, U256>,
     payouts: Vec<(Address, U256)>,
+    /// What is taken of the settlement's own balance.
+    own: FxHashMap<Address, U256>,
     /// Wei.
     fees: U256,
     /// Whether no order of the solution carries a fee of ours.
@@ -229,13 +251,15 @@ impl Check<'_> {
             price => price.ok_or(Violation::Unscored(buy.address))?,
         };
         let score = score(order, paid, got, scored_by).ok_or(Violation::Overflow)?;
+        let protocol = protocol_fee(order, paid, got, fee, [price_sell, price_buy]).ok_or(Violation::Overflow)?;
+        let kept = fee.checked_sub(protocol).ok_or(Violation::ProtocolFee { order: uid, fee, protocol })?;
         match order.class {
             Class::Market => {}
             Class::Limit => {
                 self.fee_free = false;
                 // A token that only the graph prices cannot be checked against the driver's own formula.
                 if let Some(price) = sell.reference_price {
-                    let wei = mul_div(fee, price, U256::from(10).pow(U256::from(18))).ok_or(Violation::Overflow)?;
+                    let wei = mul_div(kept, price, U256::from(10).pow(U256::from(18))).ok_or(Violation::Overflow)?;
                     self.fees = self.fees.saturating_add(wei);
                 } else {
                     self.fees = U256::MAX;
@@ -244,7 +268,9 @@ impl Check<'_> {
         }
         let held = self.balances.entry(sell.address).or_default();
         *held = held.checked_add(paid).ok_or(Violation::Overflow)?;
-        self.payouts.push((sell.address, fee));
+        // What the protocol takes of a seller is left in the bought token: at the clearing price that much less is paid out.
+        let left = if order.side == Side::Sell && !order.fee_policies.is_empty() { U256::ZERO } else { fee };
+        self.payouts.push((sell.address, left));
         self.payouts.push((buy.address, got));
         Ok(Fill { order: index, paid, got, fee, score })
     }
@@ -255,7 +281,7 @@ impl Check<'_> {
         for interaction in &solution.interactions {
             let Interaction::Liquidity(swap) = interaction else { return Err(Violation::Unsupported("a custom interaction")) };
             if swap.internalize {
-                return Err(Violation::Unsupported("an internalised interaction"));
+                self.stands_in(swap)?;
             }
             gas = gas.checked_add(self.swap(swap, &mut markets)?).ok_or(Violation::Overflow)?;
         }
@@ -278,6 +304,16 @@ impl Check<'_> {
         let held = self.balances.entry(swap.output_token).or_default();
         *held = held.checked_add(done.amount_out).ok_or(Violation::Overflow)?;
         Ok(pool.gas)
+    }
+
+    /// Whether the settlement's own balance may stand in for a swap. It has to be possible as a swap all the same.
+    fn stands_in(&mut self, swap: &LiquidityInteraction) -> Result<(), Violation> {
+        let of = |address| self.auction.index.get(address).map(|&token| self.auction.token(token));
+        let refused = || Violation::Internalized(swap.id.clone());
+        let (input, output) = of(&swap.input_token).zip(of(&swap.output_token)).ok_or_else(refused)?;
+        let used = self.own.entry(swap.output_token).or_default();
+        *used = used.saturating_add(swap.output_amount.0);
+        if input.trusted && *used <= output.available_balance { Ok(()) } else { Err(refused()) }
     }
 
     fn take(&mut self, token: Address, amount: U256) -> Result<(), Violation> {
@@ -305,6 +341,51 @@ impl Check<'_> {
 
 fn price(solution: &Solution, token: &Address) -> Result<U256, Violation> {
     solution.prices.get(token).map(|p| p.0).filter(|p| !p.is_zero()).ok_or(Violation::MissingPrice(*token))
+}
+
+/// What of a fee the order's policies call for at the least, from the outcome: the surplus that is left is the part 1 − factor of what
+/// was there before the protocol took its own.
+fn protocol_fee(order: &Order, paid: U256, got: U256, fee: U256, [price_sell, price_buy]: [U256; 2]) -> Option<U256> {
+    let mut most = U256::ZERO;
+    if order.class == Class::Market {
+        return Some(most);
+    }
+    // An atom may be lost to rounding.
+    let less = |a: U256, b: U256| a.saturating_sub(b).saturating_sub(U256::ONE);
+    // In billionths, rounded down: amount·factor, and amount·factor/(1 − factor).
+    let (one, part) = (U256::from(1e9), |factor: f64| U256::from((factor * 1e9).floor()));
+    let share = |amount: U256, factor: f64| mul_div(amount, part(factor), one);
+    let share_of_rest = |amount: U256, factor: f64| mul_div(amount, part(factor), one.saturating_sub(part(factor)));
+    for policy in &order.fee_policies {
+        let volume = |factor: f64| match order.side {
+            Side::Sell => share(paid.checked_sub(fee)?, factor),
+            Side::Buy => share_of_rest(mul_div(got, price_buy, price_sell)?, factor),
+        };
+        let surplus = |sell: U256, buy: U256, factor: f64| {
+            let left = match order.side {
+                Side::Sell => mul_div(less(got, mul_div_up(paid, buy, sell)?), price_buy, price_sell)?,
+                Side::Buy => less(mul_div(got, sell, buy)?, paid),
+            };
+            share_of_rest(left, factor)
+        };
+        let (sell, buy) = (order.sell_amount, order.buy_amount);
+        most = most.max(match policy {
+            FeePolicy::Volume { factor } => volume(*factor)?,
+            FeePolicy::Surplus { factor, max_volume_factor } => surplus(sell, buy, *factor)?.min(volume(*max_volume_factor)?),
+            FeePolicy::PriceImprovement { factor, max_volume_factor, quote } => {
+                let (sell, buy) = match order.side {
+                    Side::Sell => {
+                        let after_fee =
+                            quote.buy_amount.saturating_sub(mul_div_up(quote.fee, quote.buy_amount, quote.sell_amount)?);
+                        (sell, buy.max(mul_div_up(after_fee, sell, quote.sell_amount)?))
+                    }
+                    Side::Buy => (sell.min(mul_div(quote.sell_amount.checked_add(quote.fee)?, buy, quote.buy_amount)?), buy),
+                };
+                surplus(sell, buy, *factor)?.min(volume(*max_volume_factor)?)
+            }
+        });
+    }
+    Some(most)
 }
 
 /// The score that the driver gives a fill, in wei: the surplus at the bought token's price.

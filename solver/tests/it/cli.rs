@@ -190,6 +190,30 @@ fn denied_tokens_and_pools_are_not_touched() {
 }
 
 #[test]
+fn a_configuration_is_obeyed_and_shipped_ones_are_valid() {
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/config");
+    let files: Vec<_> = std::fs::read_dir(shipped).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(files.len() >= 4);
+    for path in files {
+        good(&["solve", DEMO, "--budget", "0ms", "--config", path.to_str().unwrap()]);
+    }
+    // What is printed is a file that says the defaults.
+    let reference = out(&good(&["config"]));
+    let defaults = file("reference.toml", reference.as_bytes());
+    let json = out(&good(&["solve", DEMO, "--json"]));
+    assert_eq!(out(&good(&["solve", DEMO, "--json", "--config", &defaults])), json);
+    let strict = file("strict.toml", b"[limits]\nmax_notional = 0.5\n");
+    let output = good(&["solve", DEMO, "--config", &strict]);
+    assert!(err(&output).contains("beyond the limit on notional"));
+    bad(
+        &["solve", DEMO, "--config", &file("wrong.toml", b"[limits]\nmax_notion = 1\n")],
+        &["wrong.toml", "line 2", "max_notion"],
+    );
+    bad(&["solve", DEMO, "--config", "none.toml"], &["none.toml"]);
+    bad(&["serve", "--config", &file("wrong.toml", b"[limits]\nmax_notion = 1\n")], &["wrong.toml", "line 2", "max_notion"]);
+}
+
+#[test]
 fn standard_input_is_read_for_a_dash() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_ballast"))
         .args(["solve", "-", "--json"])
@@ -288,6 +312,10 @@ fn help_reads_like_documentation() {
     }
     let verify = out(&good(&["verify", "--help"]));
     assert!(verify.contains("Exits with 1"), "{verify}");
+    let serve = out(&good(&["serve", "--help"]));
+    for words in ["--config", "--listen", "/solve", "/metrics", "SIGHUP", "ballast config"] {
+        assert!(serve.contains(words), "{words:?} is not in {serve}");
+    }
     assert!(out(&good(&["--version"])).starts_with("ballast "));
     // No arguments: the help, as an error.
     bad(&[], &["Usage"]);

@@ -21,6 +21,8 @@ mod mutations;
 mod on_chain;
 mod poisoned;
 mod properties;
+#[cfg(feature = "serve")]
+mod serve;
 #[cfg(feature = "evm")]
 mod settle;
 mod support;

@@ -221,7 +221,7 @@ fn swaps_must_be_affordable_where_they_stand() {
         });
         assert!(matches!(back, Violation::Overdrawn { .. } | Violation::Short { .. } | Violation::Swap(..)), "{back}");
         let inside = case.refused(|s| swap(s, at).internalize = true);
-        assert!(matches!(inside, Violation::Unsupported(_)));
+        assert!(matches!(inside, Violation::Internalized(_)), "{inside}");
     }
     // A swap twice takes what is not there.
     assert!(matches!(

@@ -18,7 +18,10 @@
 mod auction;
 mod item;
 mod liquidity;
+mod notification;
 pub mod number;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 mod solution;
 
 pub use auction::{Auction, Call, Class, FeePolicy, FlashloanHint, Order, OrderUid, PriceImprovementQuote, Side, Token, Wrapper};
@@ -27,6 +30,7 @@ pub use liquidity::{
     ConcentratedLiquidity, ConstantProduct, LimitOrder, Liquidity, LiquidityKind, Reserve, ScaledReserve, Stable,
     WeightedProduct, WeightedReserve, WeightedVersion,
 };
+pub use notification::{Notification, SolutionIds};
 pub use number::{Decimal, DecimalError};
 pub use solution::{
     Allowance, Amount, Asset, CustomInteraction, Flashloan, Fulfillment, Interaction, JitOrder, JitTrade, LiquidityInteraction,

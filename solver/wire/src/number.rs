@@ -17,6 +17,7 @@ const MAX_TEXT: usize = 160;
 
 /// A non-negative decimal with 18 places, exact: a fee, a weight, a scaling factor.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String))]
 pub struct Decimal(U256);
 
 /// Why a text is no [`Decimal`].

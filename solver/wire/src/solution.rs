@@ -8,14 +8,19 @@ use serde::{Deserialize, Serialize};
 use crate::auction::{Call, OrderUid, Side, Wrapper};
 use crate::item::RequestError;
 use crate::number::amount;
+#[cfg(feature = "openapi")]
+use crate::openapi;
 
 /// Atoms, written as a decimal string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
+#[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^([0-9]+|0x[0-9a-fA-F]+)$"))]
 pub struct Amount(#[serde(with = "amount")] pub U256);
 
 /// The answer to an auction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(untagged)]
 pub enum Reply {
     /// What is offered, best first.
@@ -53,6 +58,7 @@ impl Reply {
 
 /// Why the engine offers nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ReplyError {
     /// `tradingOutsideAllowedWindow`, `tokenTemporarilySuspended`, `insufficientLiquidity` or `other`.
     pub code: String,
@@ -63,11 +69,13 @@ pub struct ReplyError {
 
 /// One bid.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Solution {
     /// Unique within the reply.
     pub id: u64,
     /// Clearing prices: a token's price times its amount compares across tokens.
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Amount>))]
     pub prices: BTreeMap<Address, Amount>,
     /// What is filled.
     pub trades: Vec<Trade>,
@@ -84,6 +92,7 @@ pub struct Solution {
     pub gas: Option<u64>,
     /// Flashloans by order; absent lets the driver copy the hints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<BTreeMap<String, Flashloan>>))]
     pub flashloans: Option<BTreeMap<OrderUid, Flashloan>>,
     /// Wrappers, copied from the orders.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -92,15 +101,20 @@ pub struct Solution {
 
 /// A flashloan taken for an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Flashloan {
     /// Who lends.
+    #[cfg_attr(feature = "openapi", schema(value_type = openapi::Address))]
     pub liquidity_provider: Address,
     /// Who answers to the lender.
+    #[cfg_attr(feature = "openapi", schema(value_type = openapi::Address))]
     pub protocol_adapter: Address,
     /// Who gets the tokens.
+    #[cfg_attr(feature = "openapi", schema(value_type = openapi::Address))]
     pub receiver: Address,
     /// What is lent.
+    #[cfg_attr(feature = "openapi", schema(value_type = openapi::Address))]
     pub token: Address,
     /// Atoms lent.
     pub amount: Amount,
@@ -108,6 +122,7 @@ pub struct Flashloan {
 
 /// One fill.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "kind", rename_all = "camelCase")]
 pub enum Trade {
     /// Of an order of the auction.
@@ -118,9 +133,11 @@ pub enum Trade {
 
 /// A fill of an order of the auction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Fulfillment {
     /// The order.
+    #[cfg_attr(feature = "openapi", schema(value_type = openapi::Uid))]
     pub order: OrderUid,
     /// Atoms: sold without the fee (sell), or bought (buy).
     pub executed_amount: Amount,
@@ -131,6 +148,7 @@ pub struct Fulfillment {
 
 /// A fill of an order that comes with the solution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct JitTrade {
     /// Atoms filled.
@@ -144,13 +162,17 @@ pub struct JitTrade {
 
 /// An order that comes with a solution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct JitOrder {
     /// What its owner gives.
+    #[cfg_attr(feature = "openapi", schema(value_type = openapi::Address))]
     pub sell_token: Address,
     /// What its owner takes.
+    #[cfg_attr(feature = "openapi", schema(value_type = openapi::Address))]
     pub buy_token: Address,
     /// Who is paid.
+    #[cfg_attr(feature = "openapi", schema(value_type = openapi::Address))]
     pub receiver: Address,
     /// Atoms to be sold.
     pub sell_amount: Amount,
@@ -162,6 +184,7 @@ pub struct JitOrder {
     /// Unix seconds after which it is void.
     pub valid_to: u32,
     /// The digest of its application data.
+    #[cfg_attr(feature = "openapi", schema(value_type = openapi::Hash))]
     pub app_data: B256,
     /// Which amount is exact.
     pub kind: Side,
@@ -172,11 +195,13 @@ pub struct JitOrder {
     /// `eip712`, `ethSign`, `preSign` or `eip1271`.
     pub signing_scheme: String,
     /// The signature; for `eip1271` it starts with the owner.
+    #[cfg_attr(feature = "openapi", schema(value_type = openapi::Hex))]
     pub signature: Bytes,
 }
 
 /// One step of a settlement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "kind", rename_all = "camelCase")]
 pub enum Interaction {
     /// A swap on liquidity that came with the auction.
@@ -187,6 +212,7 @@ pub enum Interaction {
 
 /// A swap on liquidity that came with the auction: exactly `output_amount` for at most `input_amount`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LiquidityInteraction {
     /// Whether the settlement's own balance may stand in.
@@ -195,8 +221,10 @@ pub struct LiquidityInteraction {
     /// The pool's id in the auction.
     pub id: String,
     /// The token given.
+    #[cfg_attr(feature = "openapi", schema(value_type = openapi::Address))]
     pub input_token: Address,
     /// The token taken.
+    #[cfg_attr(feature = "openapi", schema(value_type = openapi::Address))]
     pub output_token: Address,
     /// Atoms given.
     pub input_amount: Amount,
@@ -206,15 +234,18 @@ pub struct LiquidityInteraction {
 
 /// Any call, with what it takes and gives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CustomInteraction {
     /// Whether the settlement's own balance may stand in.
     pub internalize: bool,
     /// The contract.
+    #[cfg_attr(feature = "openapi", schema(value_type = openapi::Address))]
     pub target: Address,
     /// Wei sent along.
     pub value: Amount,
     /// What it is called with.
+    #[cfg_attr(feature = "openapi", schema(value_type = openapi::Hex))]
     pub call_data: Bytes,
     /// What must be approved first.
     pub allowances: Vec<Allowance>,
@@ -226,8 +257,10 @@ pub struct CustomInteraction {
 
 /// Atoms of a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Asset {
     /// The token.
+    #[cfg_attr(feature = "openapi", schema(value_type = openapi::Address))]
     pub token: Address,
     /// Atoms.
     pub amount: Amount,
@@ -235,10 +268,13 @@ pub struct Asset {
 
 /// An approval that a call needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Allowance {
     /// The token.
+    #[cfg_attr(feature = "openapi", schema(value_type = openapi::Address))]
     pub token: Address,
     /// Who may take it.
+    #[cfg_attr(feature = "openapi", schema(value_type = openapi::Address))]
     pub spender: Address,
     /// Atoms.
     pub amount: Amount,

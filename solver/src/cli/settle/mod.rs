@@ -1,6 +1,5 @@
 //! `ballast settle`.
 
-mod file;
 mod show;
 
 use std::collections::BTreeSet;
@@ -24,7 +23,6 @@ use crate::engine::{self, Answer, Filled};
 use crate::settlement::encode::{Encoder, Settlement};
 use crate::settlement::ledger::{Entry, Ledger};
 use crate::settlement::{Allowances, Difference, KeyName, Node, Settings, foreseen, simulate};
-use file::File;
 use show::{Fate, Settled};
 
 /// Gas that a transaction may take over the node's estimate, in percent: pools move until it is mined.
@@ -47,10 +45,6 @@ pub(super) struct SettleArgs {
     /// The node, such as http://127.0.0.1:8545; over the configuration's `rpc`.
     #[arg(long, value_name = "URL", env = "BALLAST_RPC", hide_env_values = true)]
     rpc: Option<String>,
-
-    /// A TOML file with the tables [settlement], how to encode and where the contracts are, and [submission], where to send.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
 
     /// The variable that holds the solver's private key, as env:NAME; over the configuration's `key`.
     // Read by hand: clap would repeat a value that it refuses, and it may be the key itself.
@@ -80,7 +74,7 @@ impl SettleArgs {
     }
 
     async fn settle(self) -> anyhow::Result<ExitCode> {
-        let file = self.config.as_deref().map(File::read).transpose()?.unwrap_or_default();
+        let file = self.request.settings()?;
         let key = match &self.key {
             Some(name) => Some(name.parse::<KeyName>()?),
             None => file.submission.key.clone(),
@@ -103,9 +97,10 @@ impl SettleArgs {
         party.check().await?;
         let request = self.request.request()?;
         let auction = self.request.auction(&request);
-        let ledger = self.ledger.or(file.submission.ledger).unwrap_or_else(|| LEDGER.into());
+        let folder = self.request.folder();
+        let ledger = self.ledger.or(file.submission.ledger.map(|ledger| folder.join(ledger))).unwrap_or_else(|| LEDGER.into());
         let mut run = Run {
-            config: self.request.config(),
+            config: file.engine,
             settings: file.settlement,
             market: auction,
             request,

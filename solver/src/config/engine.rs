@@ -1,9 +1,12 @@
-//! What an operator may set.
-
 use alloy_primitives::Address;
+use documented::{Documented, DocumentedFields};
+use serde::{Deserialize, Serialize};
+
+use super::Invalid;
 
 /// How the engine behaves. Values are in units of the native token where nothing else is said.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Documented, DocumentedFields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Gas of a settlement before its first swap: one trade in, one out.
     pub settlement_gas: u64,
@@ -35,5 +38,20 @@ impl Default for Config {
             min_surplus: 0.0,
             work_per_order: 40_000_000,
         }
+    }
+}
+
+impl Config {
+    pub(super) fn check(&self) -> Result<(), Invalid> {
+        let above_one = self.quarantine_factor.is_finite() && self.quarantine_factor > 1.0;
+        Invalid::unless(above_one, "engine.quarantine_factor", "expected a number above 1")?;
+        for (key, value) in [
+            ("engine.max_arbitrage_per_pool", self.max_arbitrage_per_pool),
+            ("engine.max_arbitrage_per_auction", self.max_arbitrage_per_auction),
+            ("engine.min_surplus", self.min_surplus),
+        ] {
+            Invalid::unless_amount(value, key)?;
+        }
+        Ok(())
     }
 }

@@ -1,0 +1,172 @@
+//! A driver in a hurry: auctions at a steady rate against a running service.
+
+use std::sync::mpsc::{Sender, channel};
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, ensure};
+use ballast_fixtures::{OrderConfig, UniverseConfig, document, orders, universe};
+use ballast_wire::Reply;
+use clap::Args;
+use reqwest::blocking::Client;
+use serde_json::json;
+
+use crate::show::{Report, short, table};
+
+/// Sends auctions to a running `ballast serve` at a steady rate, and measures the replies.
+///
+/// Auctions go out by the clock whether or not earlier ones are answered, so that a service that falls behind is seen to.
+#[derive(Debug, Args)]
+pub(crate) struct LoadArgs {
+    /// Where the service listens.
+    #[arg(long, default_value = "http://127.0.0.1:7872")]
+    url: String,
+    /// Auctions to send.
+    #[arg(long, default_value_t = 200)]
+    auctions: usize,
+    /// Auctions a minute.
+    #[arg(long, default_value_t = 200.0)]
+    rate: f64,
+    /// Orders of an auction.
+    #[arg(long, default_value_t = 50)]
+    orders: usize,
+    /// Pools of an auction.
+    #[arg(long, default_value_t = 842)]
+    pools: usize,
+    /// Time from sending an auction to its deadline.
+    #[arg(long, default_value = "2s", value_parser = humantime::parse_duration)]
+    deadline: Duration,
+    /// Different auctions, sent in turn.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..))]
+    variants: u64,
+}
+
+/// What became of one auction.
+struct Answer {
+    seconds: f64,
+    /// Seconds to the deadline when all of the reply was there.
+    left: f64,
+    solutions: usize,
+}
+
+impl LoadArgs {
+    pub(crate) fn run(self) -> anyhow::Result<Report> {
+        ensure!(self.rate > 0.0 && self.rate.is_finite(), "--rate: expected a number above 0");
+        let texts = (1..=self.variants).map(|seed| self.text(seed)).collect::<Result<Vec<_>, _>>()?;
+        let client = Client::builder().timeout(self.deadline * 10).build()?;
+        let figure = |name: &str| figure(&client, &self.url, name);
+        let early = figure("process_resident_memory_bytes").with_context(|| format!("no service at {}", self.url))?;
+        let processor = figure("process_cpu_seconds_total")?;
+        let began = Instant::now();
+        let (answered, answers) = channel();
+        let mut warm = early;
+        for number in 0..self.auctions {
+            let due = Duration::from_secs_f64(60.0 / self.rate * number as f64);
+            std::thread::sleep(due.saturating_sub(began.elapsed()));
+            self.send(&client, texts[number % texts.len()].clone(), number, answered.clone());
+            // After each has been seen a few times, memory has no reason to grow.
+            if number == self.auctions / 4 {
+                warm = figure("process_resident_memory_bytes")?;
+            }
+        }
+        drop(answered);
+        let answers = answers.iter().collect::<anyhow::Result<Vec<Answer>>>()?;
+        let elapsed = began.elapsed().as_secs_f64();
+        let late = figure("process_resident_memory_bytes")?;
+        let processor = figure("process_cpu_seconds_total")? - processor;
+        let (seconds, left) = (sorted(answers.iter().map(|a| a.seconds)), sorted(answers.iter().map(|a| a.left)));
+        let missed = answers.iter().filter(|a| a.left < 0.0).count();
+        let empty = answers.iter().filter(|a| a.solutions == 0).count();
+        let solutions: usize = answers.iter().map(|a| a.solutions).sum();
+        let ms = |part| short(1e3 * quantile(&seconds, part));
+        let rows = vec![vec![
+            answers.len().to_string(),
+            short(60.0 * answers.len() as f64 / elapsed),
+            ms(0.5),
+            ms(0.99),
+            ms(1.0),
+            short(1e3 * quantile(&left, 0.0)),
+            missed.to_string(),
+            empty.to_string(),
+            short(solutions as f64 / answers.len() as f64),
+            short(processor / elapsed),
+            format!("{} → {} → {}", short(early / 1e6), short(warm / 1e6), short(late / 1e6)),
+        ]];
+        let header = [
+            "auctions",
+            "a minute",
+            "ms p50",
+            "p99",
+            "worst",
+            "ms left, least",
+            "missed",
+            "empty",
+            "solutions each",
+            "processors",
+            "MB at first → after a quarter → at the end",
+        ];
+        let text = format!(
+            "{} orders on {} pools, deadline {:?} after sending, {} different auctions\n{}",
+            self.orders,
+            self.pools,
+            self.deadline,
+            self.variants,
+            table(&header, rows)
+        );
+        let figures = json!({
+            "auctions": answers.len(), "per_minute": 60.0 * answers.len() as f64 / elapsed,
+            "seconds": { "p50": quantile(&seconds, 0.5), "p99": quantile(&seconds, 0.99), "worst": quantile(&seconds, 1.0) },
+            "seconds_left_least": quantile(&left, 0.0), "missed": missed, "empty": empty, "solutions": solutions,
+            "processors": processor / elapsed, "resident_bytes": [early, warm, late],
+        });
+        Ok(Report { text, figures })
+    }
+
+    /// An auction's text, with marks where number and deadline go.
+    fn text(&self, seed: u64) -> anyhow::Result<String> {
+        let mut auction = universe(&UniverseConfig::new(self.pools, seed));
+        orders(&mut auction, &OrderConfig::new(self.orders, seed));
+        (auction.id, auction.deadline) = (Some("@id".to_owned()), "@deadline".to_owned());
+        Ok(document(&auction)?)
+    }
+
+    /// Sends an auction from a thread of its own.
+    fn send(&self, client: &Client, text: String, number: usize, answered: Sender<anyhow::Result<Answer>>) {
+        let (client, url, allowed) = (client.clone(), format!("{}/solve", self.url), self.deadline);
+        std::thread::spawn(move || {
+            let answer = || {
+                let began = Instant::now();
+                let deadline = humantime::format_rfc3339_millis(SystemTime::now() + allowed).to_string();
+                let body = text.replacen("@id", &number.to_string(), 1).replacen("@deadline", &deadline, 1);
+                let reply = client.post(url).body(body).send()?.error_for_status()?.bytes()?;
+                let taken = began.elapsed();
+                let solutions = match Reply::from_json(&reply)? {
+                    Reply::Solutions { solutions } => solutions.len(),
+                    Reply::Error { .. } => 0,
+                };
+                let seconds = taken.as_secs_f64();
+                Ok(Answer { seconds, left: allowed.as_secs_f64() - seconds, solutions })
+            };
+            // Whoever listened has given up.
+            let _ = answered.send(answer());
+        });
+    }
+}
+
+/// A figure of the service's `/metrics`.
+fn figure(client: &Client, url: &str, name: &str) -> anyhow::Result<f64> {
+    let text = client.get(format!("{url}/metrics")).send()?.error_for_status()?.text()?;
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.with_context(|| format!("{url}/metrics has no {name}"))?.parse().with_context(|| name.to_owned())
+}
+
+fn sorted(sample: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut sample: Vec<f64> = sample.collect();
+    sample.sort_by(f64::total_cmp);
+    sample
+}
+
+/// The smallest of a sorted sample that this part of it is not above.
+fn quantile(sorted: &[f64], part: f64) -> f64 {
+    let index = (part * sorted.len() as f64).ceil() as usize;
+    sorted.get(index.saturating_sub(1)).copied().unwrap_or_default()
+}

@@ -1,0 +1,97 @@
+//! The engine as an HTTP service beside the driver.
+//!
+//! ```text
+//! POST /solve ─► body (bounded, in time) ─► parse ─► deadline ─┬─► lane of auctions ─┐
+//!                                                              └─► lane of quotes  ──┴─► avoid ─► pipeline ─► reply
+//! POST /notify ─► failures: what to avoid, for a while
+//! ```
+//!
+//! Requests are read and answered by tokio; all solving runs on threads of its own ([`lane`]). A reply leaves before the deadline less
+//! the slack: the search is told to stop a little earlier, and whoever is not done by then is answered without.
+
+mod admin;
+mod body;
+mod deadline;
+mod failures;
+mod found;
+mod lane;
+mod listener;
+mod metrics;
+mod notify;
+mod refusal;
+mod routes;
+mod service;
+mod solve;
+mod telemetry;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use axum_server::Handle;
+use tokio::signal::unix::{SignalKind, signal};
+
+use self::service::Service;
+use crate::config::Settings;
+
+/// Serves until it is told to end: by ctrl-c or SIGTERM. SIGHUP reads the configuration again.
+///
+/// # Errors
+/// When the configuration is not valid or an address cannot be had.
+pub fn serve(file: Option<PathBuf>, listen: Option<SocketAddr>) -> anyhow::Result<()> {
+    let settings = match &file {
+        Some(path) => Settings::read(path).with_context(|| path.display().to_string())?,
+        None => Settings::default(),
+    };
+    // The exporter has a thread of its own, and wants to be made outside of the runtime.
+    let _telemetry = telemetry::init(&settings.log, &settings.traces)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start")?;
+    runtime.block_on(run(settings, file, listen))
+}
+
+async fn run(settings: Settings, file: Option<PathBuf>, listen: Option<SocketAddr>) -> anyhow::Result<()> {
+    let (server, admin) = (settings.server.clone(), settings.admin.clone());
+    let service = Service::new(settings, file)?;
+    let (handle, admin_handle) = (Handle::new(), Handle::new());
+    tokio::spawn(obey(service.clone(), handle.clone(), admin_handle.clone())?);
+    let public = listener::bind(listen.unwrap_or(server.listen), "the solver")?;
+    let public = listener::serve(public, routes::router(service.clone()), server.clone(), handle);
+    match admin.listen {
+        Some(address) => {
+            let listener = listener::bind(address, "the operator's address")?;
+            let router = admin::router(service, admin.token);
+            tokio::try_join!(public, listener::serve(listener, router, server, admin_handle))?;
+        }
+        None => public.await?,
+    }
+    tracing::info!("ended");
+    Ok(())
+}
+
+/// Does what signals say: reload, or end with what there is.
+fn obey(
+    service: Arc<Service>,
+    public: Handle<SocketAddr>,
+    admin: Handle<SocketAddr>,
+) -> anyhow::Result<impl Future<Output = ()> + Send> {
+    let (mut hangup, mut terminate, mut interrupt) =
+        (signal(SignalKind::hangup())?, signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        loop {
+            tokio::select! {
+                Some(()) = hangup.recv() => {
+                    let _reported = service.reload();
+                }
+                Some(()) = terminate.recv() => break,
+                Some(()) = interrupt.recv() => break,
+                else => break,
+            }
+        }
+        tracing::info!("ending: what is being solved is answered as far as it is");
+        service.end();
+        for handle in [public, admin] {
+            handle.graceful_shutdown(Some(service.settings().server.shutdown_grace));
+        }
+    })
+}

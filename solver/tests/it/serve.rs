@@ -1,0 +1,8 @@
+//! The service as a driver and an operator use it: the program, over HTTP.
+
+mod control;
+mod document;
+mod hostile;
+mod notify;
+mod server;
+mod solve;

@@ -1,0 +1,167 @@
+//! A running `ballast serve`.
+
+use std::cell::RefCell;
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, SystemTime};
+
+use ballast_wire::{Auction, Reply, Solution};
+use reqwest::blocking::{Body, Client};
+use serde_json::Value;
+
+/// The program with a configuration of the test's own, on free ports, and its log.
+pub(crate) struct Server {
+    child: Child,
+    log: Receiver<Value>,
+    seen: RefCell<Vec<Value>>,
+    pub(crate) config: PathBuf,
+    pub(crate) public: String,
+    pub(crate) admin: String,
+}
+
+impl Server {
+    pub(crate) fn start(name: &str, config: &str) -> Self {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("serve-{name}.toml"));
+        let mut this = Self {
+            child: spawn(&path, config),
+            log: channel().1,
+            seen: RefCell::default(),
+            config: path,
+            public: String::new(),
+            admin: String::new(),
+        };
+        let (line, log) = channel();
+        let stderr = BufReader::new(this.child.stderr.take().unwrap());
+        std::thread::spawn(move || {
+            for text in stderr.lines().map_while(Result::ok) {
+                // A panic's message is no JSON: it is kept as it is.
+                let _ = line.send(serde_json::from_str(&text).unwrap_or(Value::String(text)));
+            }
+        });
+        this.log = log;
+        this.public = this.listens("the solver listens");
+        this.admin = this.listens("the operator's address listens");
+        this
+    }
+
+    fn listens(&self, message: &str) -> String {
+        format!("http://{}", self.wait_for(message)["address"].as_str().unwrap())
+    }
+
+    /// The next line of the log with this message.
+    pub(crate) fn wait_for(&self, message: &str) -> Value {
+        for line in &self.log {
+            self.seen.borrow_mut().push(line.clone());
+            if line["message"].as_str().is_some_and(|m| m.contains(message)) {
+                return line;
+            }
+        }
+        panic!("ended without {message:?}: {:#?}", self.seen.borrow());
+    }
+
+    /// All of the log, once it has ended.
+    pub(crate) fn whole_log(&self) -> Vec<Value> {
+        self.seen.borrow_mut().extend(&self.log);
+        self.seen.borrow().clone()
+    }
+
+    pub(crate) fn configure(&self, config: &str) {
+        std::fs::write(&self.config, with_log(config)).unwrap();
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits until it has ended by itself, and says whether it did well.
+    pub(crate) fn ended(mut self) -> bool {
+        self.child.wait().unwrap().success()
+    }
+
+    pub(crate) fn post(&self, path: &str, body: impl Into<Body>) -> (u16, Value) {
+        post(&self.public, path, body)
+    }
+
+    pub(crate) fn solve(&self, request: &Value) -> Vec<Solution> {
+        solutions(self.post("/solve", request.to_string()))
+    }
+
+    pub(crate) fn get(&self, path: &str) -> String {
+        client().get(format!("{}{path}", self.public)).send().unwrap().error_for_status().unwrap().text().unwrap()
+    }
+
+    /// A figure by its name and labels, zero if there is none yet.
+    pub(crate) fn figure(&self, name: &str) -> f64 {
+        let figures = self.get("/metrics");
+        figures.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).map_or(0.0, |value| value.parse().unwrap())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(path: &PathBuf, config: &str) -> Child {
+    std::fs::write(path, with_log(config)).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_ballast"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--config"])
+        .arg(path)
+        .env_remove("RUST_LOG")
+        .env("BALLAST_TEST_TOKEN", TOKEN)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+pub(crate) const TOKEN: &str = "not-to-be-logged";
+
+fn with_log(config: &str) -> String {
+    format!(
+        "{config}\n[log]\nformat = \"json\"\nfilter = \"debug\"\n[admin]\nlisten = \"127.0.0.1:0\"\ntoken = \"env:BALLAST_TEST_TOKEN\"\n"
+    )
+}
+
+pub(crate) fn client() -> Client {
+    Client::builder().timeout(None).build().unwrap()
+}
+
+pub(crate) fn post(to: &str, path: &str, body: impl Into<Body>) -> (u16, Value) {
+    let response = client().post(format!("{to}{path}")).bearer_auth(TOKEN).body(body).send().unwrap();
+    let status = response.status().as_u16();
+    let text = response.text().unwrap();
+    (status, if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() })
+}
+
+pub(crate) fn solutions((status, reply): (u16, Value)) -> Vec<Solution> {
+    assert_eq!(status, 200, "{reply}");
+    match Reply::from_json(reply.to_string().as_bytes()).unwrap() {
+        Reply::Solutions { solutions } => solutions,
+        Reply::Error { error } => panic!("an error: {error:?}"),
+    }
+}
+
+/// A request as a driver sends it, with so much time.
+pub(crate) fn request(auction: &Auction, time: Duration) -> Value {
+    let mut request = serde_json::to_value(auction).unwrap();
+    request["deadline"] = deadline(time);
+    request
+}
+
+pub(crate) fn deadline(time: Duration) -> Value {
+    humantime::format_rfc3339_millis(SystemTime::now() + time).to_string().into()
+}
+
+/// More time than any test needs.
+pub(crate) const LONG: Duration = Duration::from_secs(600);
+
+/// A body that is sent in pieces, its length unsaid.
+pub(crate) fn streamed(text: impl Read + Send + 'static) -> Body {
+    Body::new(text)
+}
