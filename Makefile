@@ -1,4 +1,7 @@
 # Everything that a fresh machine needs is set up by the targets that need it.
+# The demo's build: `PROFILE=dev` takes what the tests are built with.
+PROFILE := release
+BALLAST := ./target/$(PROFILE:dev=debug)/ballast
 CONTRACTS := fixtures/contracts/node_modules/.package-lock.json
 DEVNET := ./target/devnet
 DEMO := fixtures/auctions/demo.json
@@ -12,22 +15,22 @@ FUZZ := request constant_product weighted stable concentrated limit_order
 ## demo: solve an auction of ours and check the reply by itself; decide on a portfolio and test policies on generated prices; build a
 ## local chain, and solve and settle its orders on it
 demo: contracts
-	cargo build --release --locked -p ballast-solver
+	cargo build --profile $(PROFILE) --locked --bin ballast
 	@echo "== A batch auction of ours (generated: fixtures/README.md), solved"
-	./target/release/ballast solve $(DEMO) --json > target/demo-reply.json
+	$(BALLAST) solve $(DEMO) --json > target/demo-reply.json
 	@echo "== The reply, checked by a verifier that shares nothing with the planner but the venues"
-	./target/release/ballast verify $(DEMO) target/demo-reply.json
+	$(BALLAST) verify $(DEMO) target/demo-reply.json
 	@echo "== A portfolio, on generated prices ($(POLICY)/generate_prices.rs, seed 20260101): trade now?"
-	./target/release/ballast decide $(POLICY)/portfolio.json --prices $(POLICY)/prices.csv
+	$(BALLAST) decide $(POLICY)/portfolio.json --prices $(POLICY)/prices.csv
 	@echo "== The policies over two years of those prices"
-	./target/release/ballast backtest --policy $(addprefix $(POLICY)/policies/,$(POLICIES)) \
+	$(BALLAST) backtest --policy $(addprefix $(POLICY)/policies/,$(POLICIES)) \
 		--prices $(POLICY)/prices.csv --svg target/demo-backtest.svg --detail cost-optimal
 	@echo "target/demo-backtest.svg shows values, weights with bands, and trades"
 	@echo "== A local chain with real contracts; its pools read back, its traders' orders signed"
-	./target/release/ballast devnet --detach --port 0 --out $(DEVNET)
+	$(BALLAST) devnet --detach --port 0 --out $(DEVNET)
 	@echo "== The orders, solved and settled on it: promise and outcome side by side (TAX takes a fee on transfer)"
 	@trap 'kill $$(cat $(DEVNET)/devnet.pid)' EXIT; trap 'exit 1' INT TERM; . $(DEVNET)/solver.env; \
-		./target/release/ballast settle $(DEVNET)/auction.json --config $(DEVNET)/settle.toml
+		$(BALLAST) settle $(DEVNET)/auction.json --config $(DEVNET)/settle.toml
 	@echo "== The chain is down"
 
 ## test: install the contracts' packages, then run every test, the differential ones against real bytecode included

@@ -82,7 +82,7 @@ impl Units {
                 continue;
             }
             this.units[t] = if offer.depth.is_finite() {
-                let mut offers = touching[t].iter().filter_map(|&p| this.offer(&pools[p], offer.token)).collect();
+                let mut offers: Vec<_> = touching[t].iter().filter_map(|&p| this.offer(&pools[p], offer.token)).collect();
                 agreed(&mut offers, tolerance).unwrap_or(offer.unit)
             } else {
                 offer.unit
@@ -120,7 +120,7 @@ impl Units {
 }
 
 /// The price of the deepest offer that another agrees with; of the deepest of all where none is agreed with.
-fn agreed(offers: &mut Vec<(f64, f64)>, tolerance: f64) -> Option<f64> {
+fn agreed(offers: &mut [(f64, f64)], tolerance: f64) -> Option<f64> {
     offers.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.total_cmp(&b.1)));
     let agree = |a: f64, b: f64| a <= b * tolerance && b <= a * tolerance;
     let seconded = (0..offers.len()).find(|&k| (0..offers.len()).any(|j| j != k && agree(offers[k].1, offers[j].1)));
@@ -133,9 +133,9 @@ mod tests {
 
     #[test]
     fn two_that_agree_outvote_a_deeper_one() {
-        assert_eq!(agreed(&mut vec![(10.0, 1.0), (1e6, 50.0), (8.0, 1.1)], 2.0), Some(1.0));
-        assert_eq!(agreed(&mut vec![(10.0, 1.0), (1e6, 1.5), (8.0, 1.1)], 2.0), Some(1.5));
-        assert_eq!(agreed(&mut vec![(10.0, 1.0), (20.0, 9.0)], 2.0), Some(9.0));
-        assert_eq!(agreed(&mut Vec::new(), 2.0), None);
+        assert_eq!(agreed(&mut [(10.0, 1.0), (1e6, 50.0), (8.0, 1.1)], 2.0), Some(1.0));
+        assert_eq!(agreed(&mut [(10.0, 1.0), (1e6, 1.5), (8.0, 1.1)], 2.0), Some(1.5));
+        assert_eq!(agreed(&mut [(10.0, 1.0), (20.0, 9.0)], 2.0), Some(9.0));
+        assert_eq!(agreed(&mut [], 2.0), None);
     }
 }

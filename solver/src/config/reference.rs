@@ -75,6 +75,13 @@ mod tests {
         assert_eq!(Settings::parse(&text).unwrap(), Settings::default(), "{text}");
     }
 
+    /// `ballast config > solver/config/reference.toml` brings it up to date.
+    #[test]
+    #[cfg(feature = "chain")]
+    fn the_reference_that_is_shipped_is_this_one() {
+        assert_eq!(reference(), include_str!("../../config/reference.toml"));
+    }
+
     #[test]
     fn every_section_and_key_is_in_the_reference() {
         let text = reference();
