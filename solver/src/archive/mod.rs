@@ -49,8 +49,8 @@ impl Default for ArchiveConfig {
             enabled: true,
             directory: "archive".into(),
             keep_days: 14,
-            max_size: ByteSize::gb(10),
-            max_queue: ByteSize::mb(256),
+            max_size: ByteSize::gib(10),
+            max_queue: ByteSize::mib(256),
         }
     }
 }

@@ -3,6 +3,8 @@
 use ballast_adapters::{Face, Market};
 use ballast_routing::curve::PerCoin;
 use ballast_routing::{Budget, MarketId, Markets, Snapshot, Token, clearing_prices};
+use petgraph::graph::NodeIndex;
+use petgraph::stable_graph::StableUnGraph;
 use rustc_hash::FxHashSet;
 
 use super::prices::{Quoted, Units, WEI_PER_UNIT};
@@ -127,35 +129,33 @@ impl Liquidity {
 
 /// Pools of two coins of which one is in no other pool and no order: nothing can be gained there. Removing one may strand the
 /// next.
+///
+/// The graph has tokens and pools for nodes, and an edge wherever a pool holds a token.
 fn dead_ends(auction: &Auction, pools: &[Quoted], keep: &[bool]) -> Vec<usize> {
-    let mut degree = vec![0_u32; auction.tokens.len()];
-    for order in &auction.orders {
-        degree[order.sell as usize] += 2;
-        degree[order.buy as usize] += 2;
-    }
-    let mut touching = vec![Vec::new(); auction.tokens.len()];
-    for (p, quoted) in pools.iter().enumerate().filter(|(p, _)| keep[*p]) {
-        for &token in &quoted.pool.coins {
-            degree[token as usize] += 1;
-            touching[token as usize].push(p);
+    let tokens = auction.tokens.len();
+    let mut graph: StableUnGraph<(), ()> = StableUnGraph::with_capacity(tokens + pools.len(), 3 * pools.len());
+    let nodes: Vec<NodeIndex> = (0..tokens + pools.len()).map(|_| graph.add_node(())).collect();
+    for (p, Quoted { pool, .. }) in pools.iter().enumerate().filter(|(p, _)| keep[*p]) {
+        for &token in &pool.coins {
+            graph.add_edge(nodes[tokens + p], nodes[token as usize], ());
         }
     }
-    let mut gone = vec![false; pools.len()];
+    let mut traded = vec![false; tokens];
+    for order in &auction.orders {
+        traded[order.sell as usize] = true;
+        traded[order.buy as usize] = true;
+    }
+    let dead = |graph: &StableUnGraph<(), ()>, token: NodeIndex| !traded[token.index()] && graph.neighbors(token).take(2).count() == 1;
     let mut found = Vec::new();
-    let mut queue: Vec<usize> = (0..degree.len()).filter(|&t| degree[t] == 1).collect();
+    let mut queue: Vec<NodeIndex> = nodes[..tokens].iter().copied().filter(|&token| dead(&graph, token)).collect();
     while let Some(token) = queue.pop() {
-        for &p in &touching[token] {
-            if gone[p] || pools[p].pool.coins.len() != 2 || degree[token] != 1 {
-                continue;
-            }
-            gone[p] = true;
-            found.push(p);
-            for &other in &pools[p].pool.coins {
-                degree[other as usize] -= 1;
-                if degree[other as usize] == 1 {
-                    queue.push(other as usize);
-                }
-            }
+        let Some(node) = graph.neighbors(token).next().filter(|_| dead(&graph, token)) else { continue };
+        let pool = node.index() - tokens;
+        if pools[pool].pool.coins.len() == 2 {
+            let others: Vec<NodeIndex> = graph.neighbors(node).collect();
+            graph.remove_node(node);
+            queue.extend(others.into_iter().filter(|&other| dead(&graph, other)));
+            found.push(pool);
         }
     }
     found.sort_unstable();

@@ -20,7 +20,7 @@ use crate::auction::{Auction, Drops, short};
 use crate::batch::Liquidity;
 use crate::config::Config;
 use crate::engine::{self, Answer, Filled};
-use crate::settlement::encode::{Encoder, Settlement};
+use crate::settlement::encode::{Encoded, Encoder, Settlement};
 use crate::settlement::ledger::{Entry, Ledger};
 use crate::settlement::{Allowances, Difference, KeyName, Node, Settings, foreseen, simulate};
 use show::{Fate, Settled};
@@ -207,11 +207,12 @@ impl Run {
 
     /// Brings a solution to the chain, or as far towards it as is wanted.
     async fn one(&mut self, filled: &Filled) -> Vec<Settled> {
-        let settlements = match self.encode(filled).await {
-            Ok(settlements) => settlements,
+        let Encoded { settlements, refused } = match self.encode(filled).await {
+            Ok(encoded) => encoded,
             Err(error) => return vec![Settled::unsent(filled, &self.market, error)],
         };
-        let mut settled = Vec::with_capacity(settlements.len());
+        let refused = refused.into_iter().map(|(orders, error)| Settled { orders, settlement: None, fate: Fate::Failed(error.into()) });
+        let mut settled: Vec<Settled> = refused.collect();
         for settlement in settlements {
             let fate = match self.look().await {
                 Ok(()) => self.bring(&settlement).await.unwrap_or_else(Fate::Failed),
@@ -232,13 +233,13 @@ impl Run {
         settled
     }
 
-    async fn encode(&self, filled: &Filled) -> anyhow::Result<Vec<Settlement>> {
+    async fn encode(&self, filled: &Filled) -> anyhow::Result<Encoded> {
         let encoder = Encoder::new(&self.market, &self.request, &self.settings);
         let encoded = encoder.encode(&filled.verified, &Allowances::default())?;
-        let Some(node) = self.party.node() else { return Ok(encoded.settlements) };
+        let Some(node) = self.party.node() else { return Ok(encoded) };
         // What is needed is known, now what is approved of it.
         let needs: Vec<_> = encoded.settlements.iter().flat_map(|s| s.spending.clone()).collect();
-        Ok(encoder.encode(&filled.verified, &node.allowances(&needs).await?)?.settlements)
+        Ok(encoder.encode(&filled.verified, &node.allowances(&needs).await?)?)
     }
 
     /// Takes the state of the chain, unless it is known.

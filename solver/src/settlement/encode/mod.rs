@@ -228,6 +228,9 @@ impl<'a> Encoder<'a> {
     /// # Errors
     /// When an order or a swap cannot be encoded. What merely does not fit the limit is refused by itself.
     pub fn encode(&self, solution: &Verified, allowances: &Allowances) -> Result<Encoded, EncodeError> {
+        if !solution.solution().wrappers.is_empty() {
+            return Err(EncodeError::Unsupported("a wrapper around the settlement"));
+        }
         let whole = self.one(solution.solution(), solution.fills(), allowances)?;
         if whole.gas <= self.settings.gas_limit {
             return Ok(Encoded { settlements: vec![whole], refused: Vec::new() });
