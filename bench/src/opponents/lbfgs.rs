@@ -182,16 +182,28 @@ impl Gradient for &Dual<'_> {
     }
 }
 
-/// A choice of markets with the coins that each trades, and the worth that the dual gives it.
+/// A choice of markets with the coins that each trades, and the most that it can be worth.
 struct Choice {
     worth: f64,
     markets: Vec<(MarketId, u8)>,
     logs: Vec<f64>,
 }
 
-/// Routes by the choice that is worth most of those that dropping leads to.
+/// Routes by each choice that dropping leads to, and keeps the best: what the dual makes of one is only a bound.
 pub fn dual(task: &Task) -> Route {
-    let Some(Choice { markets, logs, .. }) = choose(task) else { return Route::default() };
+    let mut best = Route::default();
+    for choice in choices(task).into_iter().rev() {
+        if choice.worth > best.output {
+            let route = route(task, choice);
+            if route.output > best.output {
+                best = route;
+            }
+        }
+    }
+    best
+}
+
+fn route(task: &Task, Choice { markets, logs, .. }: Choice) -> Route {
     let fees: f64 = markets.iter().map(|&(market, coins)| task.fee(market) * f64::from(coins.count_ones() - 1)).sum();
     let stake = task.stake() - fees;
     if stake <= 0.0 {
@@ -219,8 +231,8 @@ pub fn dual(task: &Task) -> Route {
 }
 
 /// Drops the worse half of the markets that earn less than their gas, again and again: all at once would leave no way.
-fn choose(task: &Task) -> Option<Choice> {
-    let mut best: Option<Choice> = None;
+fn choices(task: &Task) -> Vec<Choice> {
+    let mut found = Vec::new();
     let all = |market: MarketId| u8::MAX >> (8 - task.markets().coins(market).len());
     let mut sites: Vec<Site> = (0..task.markets().len() as MarketId).map(|market| Site::new(task, market, all(market))).collect();
     let mut logs = vec![0.0; task.markets().tokens()];
@@ -239,10 +251,8 @@ fn choose(task: &Task) -> Option<Choice> {
             worth += margin;
             margins.push((margin, k, coins));
         });
-        if best.as_ref().is_none_or(|b| worth > b.worth) {
-            let markets = margins.iter().map(|&(_, k, coins)| (sites[k].market, coins)).collect();
-            best = Some(Choice { worth, markets, logs: logs.clone() });
-        }
+        let markets = margins.iter().map(|&(_, k, coins)| (sites[k].market, coins)).collect();
+        found.push(Choice { worth, markets, logs: logs.clone() });
         margins.sort_by(|a, b| a.0.total_cmp(&b.0));
         let losing = margins.iter().filter(|m| m.0 < 0.0).count();
         if losing == 0 {
@@ -251,7 +261,7 @@ fn choose(task: &Task) -> Option<Choice> {
         sites =
             margins[losing.div_ceil(2)..].iter().map(|&(_, k, _)| Site::new(task, sites[k].market, sites[k].allowed)).collect();
     }
-    best
+    found
 }
 
 /// The coins that move, as a bit mask.
