@@ -18,13 +18,13 @@ const PROBE: f64 = 20.0;
 pub fn arbitrage_after(auction: &Auction, liquidity: &Liquidity, config: &Config, problem: &Problem, route: &Route) -> f64 {
     let mut after = auction.clone();
     let markets = liquidity.snapshot.markets();
-    for (&market, (hop, input)) in &route.flows {
+    for (hop, input) in &route.flows {
         let (i, o) = (usize::from(hop.input), usize::from(hop.output));
-        let unit = liquidity.units.get(markets.coins(market)[i]).unwrap_or(f64::INFINITY);
+        let unit = liquidity.units.get(markets.coins(hop.market)[i]).unwrap_or(f64::INFINITY);
         let atoms = input / unit;
         if atoms.is_finite() && (1.0..1e60).contains(&atoms) {
             // What the contract would not do leaves the pool as it was.
-            let _ = after.pools[liquidity.pool(market)].market.apply(i, o, Exact::Input(U256::from(atoms)));
+            let _ = after.pools[liquidity.pool(hop.market)].market.apply(i, o, Exact::Input(U256::from(atoms)));
         }
     }
     arbitrage(&Liquidity::new(&after, config, &mut Drops::default()), problem)
@@ -36,10 +36,9 @@ pub fn arbitrage(liquidity: &Liquidity, problem: &Problem) -> f64 {
     let gas = GasPrice { fixed: 0.0, ..problem.gas };
     let probe = Problem { endowment: vec![(from, PROBE)], reserve: 0.0, gas, ..problem.clone() };
     let outcome = solve(&liquidity.snapshot, &probe, None, &[], &Budget::default());
-    let markets = liquidity.snapshot.markets();
     let neighbours = Neighbours::default();
-    let task =
-        Task { markets, hops: liquidity.snapshot.hops(), neighbours: &neighbours, from, to: wanted.token, sold: PROBE, gas };
+    let snapshot = &liquidity.snapshot;
+    let task = Task { snapshot, neighbours: &neighbours, from, to: wanted.token, sold: PROBE, gas };
     let alone = Router::BestPath(4).route(&task).output;
     (outcome.certificate.value - alone).max(0.0)
 }

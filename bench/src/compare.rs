@@ -1,5 +1,8 @@
 //! `compare`: other routers on the same pools, the same order, the same gas and the same bound.
 
+use std::path::PathBuf;
+
+use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
 
@@ -10,7 +13,7 @@ use ballast_solver::config::Config;
 use crate::arbitrage::{arbitrage, arbitrage_after};
 use crate::clock::{Clock, timed};
 use crate::opponents::{Neighbours, ROUTERS, Task};
-use crate::scenario::{Asked, describe, scenario};
+use crate::scenario::{Asked, describe, given, scenario};
 use crate::show::{Report, caveats, short, table};
 use crate::spread::Spread;
 
@@ -28,6 +31,9 @@ pub struct CompareArgs {
     /// Sizes of the orders in dollars.
     #[arg(long, value_delimiter = ',', default_value = "1000,10000,100000,1000000")]
     usd: Vec<f64>,
+    /// An auction file to take pools and orders from instead: all its sales, each as a whole and whatever its limit.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["pools", "orders", "seed", "usd"])]
+    auction: Option<PathBuf>,
 }
 
 /// One router on one order.
@@ -62,9 +68,21 @@ struct Row {
     loss: Spread,
     after: Spread,
     ms: Spread,
+    /// Its median time over that of our first row.
+    ratio: f64,
 }
 
 impl Row {
+    /// One row for each router.
+    fn all(usd: Option<f64>, routers: &[(String, Vec<Sample>)]) -> Vec<Self> {
+        let mut rows: Vec<Self> = routers.iter().map(|(name, samples)| Self::of(name, usd, samples)).collect();
+        let first = rows.first().map_or(0.0, |row| row.ms.median);
+        for row in &mut rows {
+            row.ratio = row.ms.median / first;
+        }
+        rows
+    }
+
     fn of(router: &str, usd: Option<f64>, samples: &[Sample]) -> Self {
         let here = || samples.iter().filter(|s| usd.is_none_or(|usd| s.usd == usd));
         Self {
@@ -75,6 +93,7 @@ impl Row {
             loss: Spread::of(here().map(|s| s.loss)),
             after: Spread::of(here().map(|s| s.after)),
             ms: Spread::of(here().map(|s| s.ms)),
+            ratio: 1.0,
         }
     }
 
@@ -85,7 +104,7 @@ impl Row {
         cells.extend(
             [self.loss.median, self.loss.p90, self.loss.worst, self.after.median, self.after.p90, self.after.worst].map(short),
         );
-        cells.push(format!("{:.2}", self.ms.median));
+        cells.extend([format!("{:.2}", self.ms.median), short(self.ratio)]);
         cells
     }
 }
@@ -93,16 +112,29 @@ impl Row {
 impl CompareArgs {
     pub fn run(self) -> anyhow::Result<Report> {
         let config = Config::default();
-        let asked = Asked { pools: self.pools, seed: self.seed, orders: self.orders, usd: &self.usd, ..Asked::default() };
-        let scenario = scenario(&asked, &config);
-        let description = describe(&scenario.statistics, self.seed);
+        let (scenario, name, mut skipped, orders) = match &self.auction {
+            None => {
+                let asked = Asked { pools: self.pools, seed: self.seed, orders: self.orders, usd: &self.usd, ..Asked::default() };
+                let sizes = self.usd.iter().map(f64::to_string).collect::<Vec<_>>().join(", $");
+                let orders = format!("Fill-or-kill sales of ${sizes}, {} orders of each where the pools have room", self.orders);
+                (scenario(&asked, &config), format!("seed {}", self.seed), 0, orders)
+            }
+            Some(path) => {
+                let name = path.display().to_string();
+                let text = std::fs::read(path).with_context(|| name.clone())?;
+                let (scenario, left_out) = given(&text, &config).with_context(|| name.clone())?;
+                let orders = "The auction's sales, those that may be filled in part taken as a whole, all whatever their limit";
+                (scenario, name, left_out, orders.to_owned())
+            }
+        };
+        let description = describe(&scenario.statistics, &name);
         eprintln!("{description}");
         let snapshot = &scenario.liquidity.snapshot;
-        let (neighbours, hops) = (Neighbours::new(snapshot.markets()), snapshot.hops());
+        let neighbours = Neighbours::new(snapshot.markets());
         let mut routers: Vec<(String, Vec<Sample>)> = OURS.iter().map(|name| ((*name).to_owned(), Vec::new())).collect();
         routers.extend(ROUTERS.iter().map(|router| (router.name(), Vec::new())));
         let mut free: Vec<f64> = Vec::new();
-        let (mut skipped, mut unconverged, mut above) = (0, 0, 0);
+        let (mut unconverged, mut above) = (0, 0);
         for (index, order) in scenario.auction.orders.iter().enumerate() {
             let usd = scenario.usd[index];
             let Ok(compiled) = compile(order, &scenario.liquidity, &config) else {
@@ -116,28 +148,20 @@ impl CompareArgs {
             let (second, second_took) = timed(|| solve(snapshot, problem, None, &[], &Budget::until(u64::MAX, &soon)));
             let (ours, took) = timed(|| solve(snapshot, problem, None, &[], &Budget::work(config.work_per_order)));
             let bound = ours.certificate.bound;
+            let sold = problem.endowment.first().map_or(0.0, |e| e.1);
+            let bps = 1e4 / sold;
             if ours.status == Status::Idle {
                 skipped += 1;
                 continue;
             }
             unconverged += usize::from(ours.status != Status::Optimal);
-            let bps = 1e4 / compiled.size;
             free.push(arbitrage(&scenario.liquidity, problem) * bps);
             for (k, (outcome, took)) in [(first, first_took), (second, second_took), (ours, took)].into_iter().enumerate() {
                 let loss = (bound - outcome.certificate.value) * bps;
                 routers[k].1.push(Sample { usd, loss, after: loss, ms: took.cpu, beats: [false; OURS.len()] });
             }
             let losses: [f64; OURS.len()] = std::array::from_fn(|k| routers[k].1.last().map_or(0.0, |s| s.loss));
-            let sold = problem.endowment.first().map_or(0.0, |e| e.1);
-            let task = Task {
-                markets: snapshot.markets(),
-                hops,
-                neighbours: &neighbours,
-                from: order.sell,
-                to: order.buy,
-                sold,
-                gas: problem.gas,
-            };
+            let task = Task { snapshot, neighbours: &neighbours, from: order.sell, to: order.buy, sold, gas: problem.gas };
             for (router, (_, samples)) in ROUTERS.iter().zip(&mut routers[OURS.len()..]) {
                 let (route, took) = timed(|| router.route(&task));
                 let earned = arbitrage_after(&scenario.auction, &scenario.liquidity, &config, problem, &route);
@@ -151,22 +175,20 @@ impl CompareArgs {
                     beats: losses.map(|loss| left * bps < loss - CLEAR),
                 });
             }
-            eprintln!("order {} of {}: ${usd}", index + 1, scenario.auction.orders.len());
+            eprintln!("order {} of {}", index + 1, scenario.auction.orders.len());
         }
-        let all: Vec<Row> = routers.iter().map(|(name, samples)| Row::of(name, None, samples)).collect();
-        let sizes = self.usd.iter().flat_map(|&usd| routers.iter().map(move |r| (usd, r)));
-        let by_size: Vec<Row> = sizes.map(|(usd, (name, samples))| Row::of(name, Some(usd), samples)).collect();
+        let all = Row::all(None, &routers);
+        let by_size: Vec<Row> =
+            self.usd.iter().flat_map(|&usd| Row::all(Some(usd), &routers)).filter(|r| r.loss.count > 0).collect();
         let free = Spread::of(free);
         let text = format!(
-            "{}\n\n{description}\n\nFill-or-kill sales of ${}, {} orders of each where the pools have room; {skipped} passed over as nothing \
-             routes them. All in doubles on the same curves, gas paid out of what is sold; loss in bps of the order below the bound over \
-             all pools, which no router can reach exactly. The bound includes arbitrage that needs no order: {} bps at the median on the \
+            "{}\n\n{description}\n\n{orders}; {skipped} passed over as they are no sales or nothing routes them. All in doubles on \
+             the same curves, gas paid out of what is sold; loss in bps of what is sold below the bound over all pools, which no router can reach exactly. The bound includes arbitrage that needs no order: {} bps at the median on the \
              untouched pools, {} at p90. `then arbitrage` gives every router what our own solver still earns on the pools that its route \
              left, so that only routing is compared. A greedy router tries four weights of gas and keeps the best; its time is that of all \
-             four. Ours unconverged: {unconverged}. Results above the bound (must be 0): {above}.\n\n{}\n\n{}\n",
+             four. L-BFGS finds prices only: our linear programme makes its flows. Ours unconverged: {unconverged}. Results above the \
+             bound (must be 0): {above}.\n\n{}\n\n{}\n",
             caveats(),
-            self.usd.iter().map(f64::to_string).collect::<Vec<_>>().join(", $"),
-            self.orders,
             short(free.median),
             short(free.p90),
             table(
@@ -180,7 +202,8 @@ impl CompareArgs {
                     "then arbitrage: median",
                     "p90",
                     "worst",
-                    "cpu ms median"
+                    "cpu ms median",
+                    "× first"
                 ],
                 all.iter().map(Row::cells)
             ),
@@ -196,9 +219,10 @@ impl CompareArgs {
                     "then arbitrage: median",
                     "p90",
                     "worst",
-                    "cpu ms median"
+                    "cpu ms median",
+                    "× first"
                 ],
-                by_size.iter().filter(|r| r.loss.count > 0).map(Row::cells)
+                by_size.iter().map(Row::cells)
             ),
         );
         let figures = serde_json::json!({

@@ -4,7 +4,8 @@
 //!   pools, and what is left between the result and what no solution could exceed.
 //! - `compare`: other routers on the same pools, the same order and the same gas, measured against the same bound.
 //! - `load`: a running service under auctions at a steady rate: latency, time left, memory.
-//! - `micro`: the exact swap and the smooth response of each venue.
+//!
+//! The kernels under them are timed one by one by `cargo bench -p ballast-bench`.
 //!
 //! Everything runs on one thread and starts cold. Where a figure is a ratio of two, both are from the same run.
 
@@ -15,7 +16,6 @@ mod attempt;
 mod clock;
 mod compare;
 mod load;
-mod micro;
 mod opponents;
 mod scenario;
 mod show;
@@ -42,8 +42,6 @@ enum Command {
     /// Other routers on the same pools, order, gas and bound.
     Compare(compare::CompareArgs),
     Load(load::LoadArgs),
-    /// Nanoseconds for each venue's exact swap and smooth response.
-    Micro(micro::MicroArgs),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -52,7 +50,6 @@ fn main() -> anyhow::Result<()> {
         Command::Single(args) => args.run()?,
         Command::Compare(args) => args.run()?,
         Command::Load(args) => args.run()?,
-        Command::Micro(args) => args.run()?,
     };
     if cli.json {
         eprintln!("{}", report.text);

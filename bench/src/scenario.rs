@@ -98,13 +98,30 @@ pub fn scenario(asked: &Asked, config: &Config) -> Scenario {
     Scenario { statistics, auction, liquidity, usd, read, lay_out }
 }
 
+/// The sales of an auction as fill-or-kill orders without a limit that matters, and how many orders were left out: other routers know
+/// neither exact buy amounts, nor parts, nor limits.
+pub fn given(text: &[u8], config: &Config) -> Result<(Scenario, usize), wire::RequestError> {
+    let request = wire::Auction::from_json(text)?;
+    let statistics = statistics(&request);
+    let (mut auction, read) = timed(|| Auction::new(&request, |_| true));
+    let all = request.orders.len();
+    auction.orders.retain(|order| order.side == wire::Side::Sell && order.sell != order.buy);
+    for order in &mut auction.orders {
+        (order.partial, order.buy_amount) = (false, U256::ONE);
+    }
+    let left_out = all - auction.orders.len();
+    let (liquidity, lay_out) = timed(|| Liquidity::new(&auction, config, &mut Drops::default()));
+    let usd = vec![f64::NAN; auction.orders.len()];
+    Ok((Scenario { statistics, auction, liquidity, usd, read, lay_out }, left_out))
+}
+
 /// A universe in one line.
-pub fn describe(statistics: &Statistics, seed: u64) -> String {
+pub fn describe(statistics: &Statistics, name: &str) -> String {
     let part = |count: usize| 100.0 * count as f64 / statistics.pools.max(1) as f64;
     let kinds: Vec<String> = statistics.kinds.iter().map(|(kind, count)| format!("{kind} {:.1} %", part(*count))).collect();
     let large: usize = statistics.coins.range(3..).map(|(_, count)| count).sum();
     format!(
-        "seed {seed}: {} pools ({}), {:.1} % with 3–{} coins, {} tokens, {} initialised ticks",
+        "{name}: {} pools ({}), {:.1} % with 3–{} coins, {} tokens, {} initialised ticks",
         statistics.pools,
         kinds.join(", "),
         part(large),

@@ -230,7 +230,7 @@ impl SingleArgs {
                 scenario.auction.orders.len()
             );
         }
-        let description = describe(&scenario.statistics, seed);
+        let description = describe(&scenario.statistics, &format!("seed {seed}"));
         Universe {
             pools,
             seed,

@@ -1,7 +1,5 @@
 //! Part by part: each on the path that is best on the curves as the parts before it left them.
 
-use std::collections::BTreeMap;
-
 use ballast_routing::curve::Curve;
 use ballast_routing::{Hop, MarketId, Markets, Token};
 
@@ -68,7 +66,7 @@ pub fn greedy(task: &Task, chunks: usize) -> Route {
 fn run(task: &Task, chunks: usize, weight: f64) -> Route {
     let part = task.stake() / chunks as f64;
     let mut left = task.stake();
-    let mut placed: Vec<Option<Placed>> = vec![None; task.markets.len()];
+    let mut placed: Vec<Option<Placed>> = vec![None; task.markets().len()];
     let mut output = 0.0;
     // Gas that is paid out of the stake leaves less to route: the last part is what remains.
     while left > 1e-9 * part {
@@ -83,14 +81,13 @@ fn run(task: &Task, chunks: usize, weight: f64) -> Route {
         for hop in path {
             let before = placed[hop.market as usize].unwrap_or(Placed { hop, input: 0.0, output: 0.0 });
             let input = before.input + amount;
-            let after = task.markets.curve(hop.market).output(usize::from(hop.input), usize::from(hop.output), input);
+            let after = task.markets().curve(hop.market).output(usize::from(hop.input), usize::from(hop.output), input);
             placed[hop.market as usize] = Some(Placed { hop, input, output: after });
             amount = after - before.output;
         }
         output += amount;
     }
-    let flows: BTreeMap<MarketId, (Hop, f64)> = placed.iter().flatten().map(|p| (p.hop.market, (p.hop, p.input))).collect();
-    Route { output, flows }
+    Route { output, flows: placed.iter().flatten().map(|p| (p.hop, p.input)).collect() }
 }
 
 /// The best path for `amount` more, by label correcting: for each length and token the label that is worth most.
@@ -99,7 +96,7 @@ fn search(task: &Task, placed: &[Option<Placed>], amount: f64, weight: f64) -> O
     let mut frontier: Vec<(Token, f64, f64)> = vec![(task.from, amount, amount)];
     let mut best: Option<(usize, f64)> = None;
     for length in 1..=HOPS {
-        let mut level: Vec<Option<Label>> = vec![None; task.markets.tokens()];
+        let mut level: Vec<Option<Label>> = vec![None; task.markets().tokens()];
         let mut reached: Vec<Token> = Vec::new();
         for &(token, held, net) in &frontier {
             let behind = trace(&levels, length - 1, token);
@@ -112,7 +109,7 @@ fn search(task: &Task, placed: &[Option<Placed>], amount: f64, weight: f64) -> O
                     continue;
                 }
                 let known = level[next as usize].map_or(f64::NEG_INFINITY, |l| l.net);
-                let curve = task.markets.curve(hop.market);
+                let curve = task.markets().curve(hop.market);
                 let (i, o) = (usize::from(hop.input), usize::from(hop.output));
                 // The margin only falls.
                 if held * curve.rate(i, o) - (held - net) <= known {

@@ -4,22 +4,19 @@
 //! pool that carries anything. What is left is routed.
 
 mod greedy;
+mod lbfgs;
 mod paths;
 
-use std::collections::BTreeMap;
-
-use ballast_routing::{GasPrice, Hop, Hops, MarketId, Markets, Token};
+use ballast_routing::{GasPrice, Hop, MarketId, Markets, Snapshot, Token};
 
 pub use greedy::Neighbours;
 
 /// What is to be routed, in value units.
 #[derive(Debug, Clone, Copy)]
 pub struct Task<'a> {
-    /// The markets.
-    pub markets: &'a Markets,
-    /// The ways between tokens.
-    pub hops: &'a Hops,
-    /// The same, to walk by oneself.
+    /// The markets, and the ways between tokens.
+    pub snapshot: &'a Snapshot,
+    /// The same ways, to walk by oneself.
     pub neighbours: &'a Neighbours,
     /// What is sold.
     pub from: Token,
@@ -32,6 +29,10 @@ pub struct Task<'a> {
 }
 
 impl Task<'_> {
+    fn markets(&self) -> &Markets {
+        self.snapshot.markets()
+    }
+
     /// What is left to route once the settlement is paid.
     fn stake(&self) -> f64 {
         self.sold - self.gas.price * self.gas.fixed
@@ -39,14 +40,14 @@ impl Task<'_> {
 
     /// What a swap on a market costs.
     fn fee(&self, market: MarketId) -> f64 {
-        self.gas.price * self.markets.gas(market)
+        self.gas.price * self.markets().gas(market)
     }
 
     /// What `input` buys along a path; nothing where it is beyond a cap.
     fn along(&self, path: &[Hop], input: f64) -> f64 {
         let mut amount = input;
         for hop in path {
-            let curve = self.markets.curve(hop.market);
+            let curve = self.markets().curve(hop.market);
             let (i, o) = (usize::from(hop.input), usize::from(hop.output));
             if amount > curve.cap(i, o) {
                 return 0.0;
@@ -62,8 +63,8 @@ impl Task<'_> {
 pub struct Route {
     /// What is bought, all gas paid.
     pub output: f64,
-    /// What goes into each market, and by which way.
-    pub flows: BTreeMap<MarketId, (Hop, f64)>,
+    /// The swaps, each with what goes into it.
+    pub flows: Vec<(Hop, f64)>,
 }
 
 /// The routers.
@@ -75,11 +76,13 @@ pub enum Router {
     Disjoint(usize),
     /// So many equal parts, each on the path that is best after the parts before it.
     Greedy(usize),
+    /// The dual over log-prices by L-BFGS.
+    Dual,
 }
 
 /// Those that are compared.
-pub const ROUTERS: [Router; 5] =
-    [Router::BestPath(2), Router::BestPath(3), Router::Disjoint(5), Router::Greedy(20), Router::Greedy(100)];
+pub const ROUTERS: [Router; 6] =
+    [Router::BestPath(2), Router::BestPath(3), Router::Disjoint(5), Router::Greedy(20), Router::Greedy(100), Router::Dual];
 
 impl Router {
     /// In words.
@@ -88,6 +91,7 @@ impl Router {
             Self::BestPath(hops) => format!("best single path, ≤ {hops} hops"),
             Self::Disjoint(paths) => format!("best 1–{paths} pool-disjoint paths, marginal split"),
             Self::Greedy(chunks) => format!("greedy in {chunks} chunks"),
+            Self::Dual => "L-BFGS on the dual, pools by threshold".to_owned(),
         }
     }
 
@@ -97,6 +101,7 @@ impl Router {
             Self::BestPath(hops) => paths::best(task, hops),
             Self::Disjoint(most) => paths::disjoint(task, most),
             Self::Greedy(chunks) => greedy::greedy(task, chunks),
+            Self::Dual => lbfgs::dual(task),
         }
     }
 }

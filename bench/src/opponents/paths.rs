@@ -35,7 +35,7 @@ pub fn disjoint(task: &Task, most: usize) -> Route {
 }
 
 fn search(task: &Task, amount: f64, hops: usize, used: &[MarketId]) -> Option<Vec<Hop>> {
-    let mut paths = Paths::new(task.markets, task.hops, (task.from, task.to), hops);
+    let mut paths = Paths::new(task.markets(), task.snapshot.hops(), (task.from, task.to), hops);
     let fresh = |hop: Hop| (!used.contains(&hop.market)).then_some(0.0);
     paths.best(amount, task.gas.price, fresh).map(|path| path.hops)
 }
@@ -63,7 +63,7 @@ fn split(task: &Task, paths: &[Vec<Hop>]) -> Route {
     for (path, amount) in paths.iter().zip(amounts).filter(|(_, amount)| *amount > 0.0) {
         let mut input = amount;
         for hop in path {
-            route.flows.insert(hop.market, (*hop, input));
+            route.flows.push((*hop, input));
             input = task.along(std::slice::from_ref(hop), input);
         }
     }

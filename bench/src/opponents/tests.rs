@@ -18,8 +18,7 @@ fn no_router_exceeds_the_bound() {
             let problem = compile(order, &scenario.liquidity, &config).unwrap().problem;
             let outcome = solve(snapshot, &problem, None, &[], &Budget::default());
             let task = Task {
-                markets: snapshot.markets(),
-                hops: snapshot.hops(),
+                snapshot,
                 neighbours: &neighbours,
                 from: order.sell,
                 to: order.buy,
@@ -47,8 +46,7 @@ fn one_chunk_is_a_path() {
     for order in &scenario.auction.orders {
         let problem = compile(order, &scenario.liquidity, &config).unwrap().problem;
         let task = Task {
-            markets: snapshot.markets(),
-            hops: snapshot.hops(),
+            snapshot,
             neighbours: &neighbours,
             from: order.sell,
             to: order.buy,

@@ -26,6 +26,8 @@ use crate::view::{Kept, Renumber, Smoothing, View, gas};
 const NEAR: f64 = 0.3;
 /// Smoothing of limits once markets are chosen.
 const FINE: f64 = 3e-6;
+/// Widths of the chords around prices that are as good as they come.
+const WIDTHS: [f64; 4] = [1e-2, 1e-3, 1e-4, 1e-5];
 /// A convex gap that is as good as none: a part of the problem's scale (10⁻⁴ basis points).
 const CLOSED: f64 = 1e-8;
 
@@ -81,17 +83,40 @@ pub fn solve(snapshot: &Snapshot, problem: &Problem, warm: Option<&[f64]>, barre
 }
 
 /// Prices at which no cycle pays for its gas, as far as a few Newton steps lead: where solves on these markets best start from.
-/// `anchor` keeps its reference value; `gas_price` is what a unit of gas costs.
-pub fn clearing_prices(snapshot: &Snapshot, anchor: Token, gas_price: f64, budget: &Budget) -> Vec<f64> {
+/// `anchor` keeps its reference value; `gas_price` is what a unit of gas costs. From `warm` prices, those of the same markets before some
+/// of them moved, fewer steps lead there.
+pub fn clearing_prices(snapshot: &Snapshot, anchor: Token, gas_price: f64, warm: Option<&[f64]>, budget: &Budget) -> Vec<f64> {
     let problem = Problem {
         wanted: vec![Wanted { token: anchor, weight: 1.0, free: true }],
         gas: GasPrice { token: anchor, price: gas_price, fixed: 0.0 },
         ..Problem::default()
     };
-    let mut search = Search::new(snapshot, &problem, None, &[], budget);
+    let mut search = Search::new(snapshot, &problem, warm, &[], budget);
     let view = search.whole.clone();
-    search.refine(&view);
+    // The rounder corners would only lead away from prices that are nearly right.
+    search.refine(&view, if warm.is_some() { refine::SHARPEST } else { &refine::STAGES });
     search.prices
+}
+
+/// Flows on a choice of markets near `prices`, by the linear programme alone: step 3 for prices found elsewhere. Of each market the
+/// coins it may trade are a bit mask, and the gas of all their swaps is paid. None where no programme has a solution.
+pub fn flows_at(snapshot: &Snapshot, problem: &Problem, choice: &[(MarketId, u8)], prices: &[f64]) -> Option<Outcome> {
+    let kept: Vec<Kept> = choice.iter().map(|&(market, coins)| Kept { market, coins }).collect();
+    let gas = gas(&snapshot.markets, &kept);
+    let view = View::part(&snapshot.markets, problem, &kept, gas, &mut Renumber::default());
+    let nu: Vec<f64> = view.tokens.iter().zip(&view.floor).map(|(&t, floor)| prices[t as usize].max(*floor)).collect();
+    let mut flows: Option<Flows> = None;
+    for delta in WIDTHS {
+        if let Ok(found) = program::solve(&view, &nu, delta, flows.as_ref())
+            && found.gross > flows.as_ref().map_or(f64::NEG_INFINITY, |f| f.gross)
+        {
+            flows = Some(found);
+        }
+    }
+    let flows = flows?;
+    let bound = view.bound(&nu, 0.0);
+    let certificate = Certificate { value: flows.gross, gas: problem.gas.fixed + gas, bound_kept: bound, bound: f64::INFINITY };
+    Some(Outcome { flows: flows.markets, fills: flows.fills, prices: prices.to_vec(), certificate, status: Status::Feasible })
 }
 
 /// A choice of markets with its worth.

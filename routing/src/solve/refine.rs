@@ -8,7 +8,9 @@ use super::Search;
 use super::choice::Reach;
 
 /// Corner widths of the gas-aware dual, as parts of the gas, with the smoothing of limits beside them.
-const STAGES: [(f64, f64); 3] = [(1.0, 1e-3), (0.3, 1e-4), (0.05, 1e-5)];
+pub(super) const STAGES: [(f64, f64); 3] = [(1.0, 1e-3), (0.3, 1e-4), (0.05, 1e-5)];
+/// The last of them.
+pub(super) const SHARPEST: &[(f64, f64)] = STAGES.split_at(2).1;
 /// Newton steps a corner width.
 const STAGE_STEPS: u32 = 40;
 /// Times that prices are refined around the best choice.
@@ -20,10 +22,10 @@ const NEAR_GAS: f64 = 0.1;
 
 impl Search<'_> {
     /// Prices near the minimum of the gas-aware dual over `view`, from those there are; returns the markets that it uses.
-    pub(super) fn refine(&mut self, view: &View) -> Vec<Kept> {
+    pub(super) fn refine(&mut self, view: &View, stages: &[(f64, f64)]) -> Vec<Kept> {
         let mut nu: Vec<f64> = view.tokens.iter().map(|&t| self.prices[t as usize]).collect();
         let gas_token = self.problem.gas.token as usize;
-        for (width, linear) in STAGES {
+        for &(width, linear) in stages {
             let smoothing = Smoothing { gas: Some(width), gas_value: self.gas_value, linear };
             let stop = Stop { tolerance: 1e-5, iterations: STAGE_STEPS, progress: 1e-7, below: f64::NEG_INFINITY };
             let minimum = minimise(view, &mut nu, &smoothing, stop, &mut self.work);
@@ -103,7 +105,7 @@ impl Search<'_> {
             }
             let mut view = View::part(&self.snapshot.markets, self.problem, &near, 0.0, &mut self.renumber);
             view.bar(self.barred);
-            let used = self.refine(&view);
+            let used = self.refine(&view, &STAGES);
             if self.prune(used) {
                 self.climb(Reach::Far);
             }

@@ -113,7 +113,7 @@ impl Liquidity {
     /// Prices at which no cycle pays for its gas: where every order starts from.
     pub fn clearing_prices(&self, stop: &(dyn Fn() -> bool + Sync)) -> Vec<f64> {
         let Some(anchor) = self.snapshot.hub() else { return Vec::new() };
-        clearing_prices(&self.snapshot, anchor, self.gas_price, &Budget::until(u64::MAX, stop))
+        clearing_prices(&self.snapshot, anchor, self.gas_price, None, &Budget::until(u64::MAX, stop))
     }
 
     /// How many markets there are.
