@@ -145,7 +145,8 @@ fn dead_ends(auction: &Auction, pools: &[Quoted], keep: &[bool]) -> Vec<usize> {
         traded[order.sell as usize] = true;
         traded[order.buy as usize] = true;
     }
-    let dead = |graph: &StableUnGraph<(), ()>, token: NodeIndex| !traded[token.index()] && graph.neighbors(token).take(2).count() == 1;
+    let dead =
+        |graph: &StableUnGraph<(), ()>, token: NodeIndex| !traded[token.index()] && graph.neighbors(token).take(2).count() == 1;
     let mut found = Vec::new();
     let mut queue: Vec<NodeIndex> = nodes[..tokens].iter().copied().filter(|&token| dead(&graph, token)).collect();
     while let Some(token) = queue.pop() {

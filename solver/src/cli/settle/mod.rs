@@ -211,7 +211,8 @@ impl Run {
             Ok(encoded) => encoded,
             Err(error) => return vec![Settled::unsent(filled, &self.market, error)],
         };
-        let refused = refused.into_iter().map(|(orders, error)| Settled { orders, settlement: None, fate: Fate::Failed(error.into()) });
+        let refused =
+            refused.into_iter().map(|(orders, error)| Settled { orders, settlement: None, fate: Fate::Failed(error.into()) });
         let mut settled: Vec<Settled> = refused.collect();
         for settlement in settlements {
             let fate = match self.look().await {

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, SystemTime};
@@ -68,7 +68,12 @@ impl Server {
     }
 
     pub(crate) fn configure(&self, config: &str) {
-        std::fs::write(&self.config, with_log(config)).unwrap();
+        std::fs::write(&self.config, with_log(&self.config, config)).unwrap();
+    }
+
+    /// Where it keeps what it answers.
+    pub(crate) fn archive(&self) -> PathBuf {
+        archive(&self.config)
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -107,8 +112,9 @@ impl Drop for Server {
     }
 }
 
-fn spawn(path: &PathBuf, config: &str) -> Child {
-    std::fs::write(path, with_log(config)).unwrap();
+fn spawn(path: &Path, config: &str) -> Child {
+    let _ = std::fs::remove_dir_all(archive(path));
+    std::fs::write(path, with_log(path, config)).unwrap();
     Command::new(env!("CARGO_BIN_EXE_ballast"))
         .args(["serve", "--listen", "127.0.0.1:0", "--config"])
         .arg(path)
@@ -122,9 +128,15 @@ fn spawn(path: &PathBuf, config: &str) -> Child {
 
 pub(crate) const TOKEN: &str = "not-to-be-logged";
 
-fn with_log(config: &str) -> String {
+fn archive(config: &Path) -> PathBuf {
+    config.with_extension("archive")
+}
+
+fn with_log(path: &Path, config: &str) -> String {
+    let directory = archive(path);
     format!(
-        "{config}\n[log]\nformat = \"json\"\nfilter = \"debug\"\n[admin]\nlisten = \"127.0.0.1:0\"\ntoken = \"env:BALLAST_TEST_TOKEN\"\n"
+        "{config}\n[log]\nformat = \"json\"\nfilter = \"debug\"\n[archive]\ndirectory = {directory:?}\n[admin]\nlisten = \"127.0.0.1:0\"\n\
+         token = \"env:BALLAST_TEST_TOKEN\"\n"
     )
 }
 

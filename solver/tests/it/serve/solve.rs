@@ -11,6 +11,7 @@ use ballast_wire::{self as wire, LiquidityKind, Side, Solution, Trade};
 use serde_json::{Value, json};
 
 use super::server::{LONG, Server, deadline, post, request, solutions, streamed};
+use crate::cli::{good, out};
 
 fn verified(auction: &wire::Auction, solutions: &[Solution]) -> Vec<U256> {
     let auction = Auction::new(auction, |_| true);
@@ -49,6 +50,17 @@ fn the_demo_is_solved_best_first_and_counted() {
     assert!((server.figure("ballast_promised_native") - promised).abs() < 1e-9 * promised);
     assert!(server.figure("process_resident_memory_bytes") > 1e6);
     assert_eq!(server.get("/healthz"), r#"{"enabled":true}"#);
+}
+
+#[test]
+fn what_was_answered_is_archived_and_solved_again() {
+    let server = Server::start("archived", "");
+    assert!(!solutions(server.post("/solve", request(&demo(), LONG).to_string())).is_empty());
+    let directory = server.archive();
+    server.signal("TERM");
+    assert!(server.ended());
+    let said = out(&good(&["replay", directory.to_str().unwrap(), "--budget", "10m"]));
+    assert!(said.contains("1 auctions compared: 0 better, 0 worse, 1 the same"), "{said}");
 }
 
 #[test]
