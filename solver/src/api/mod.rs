@@ -6,7 +6,7 @@
 //! POST /notify ─► failures: what to avoid, for a while
 //! ```
 //!
-//! Requests are read and answered by tokio; all solving runs on threads of its own ([`lane`]). A reply leaves before the deadline less
+//! Requests are read and answered by tokio; all solving runs on threads of its own (`lane`). A reply leaves before the deadline less
 //! the slack: the search is told to stop a little earlier, and whoever is not done by then is answered without.
 
 mod admin;
