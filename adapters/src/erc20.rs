@@ -3,7 +3,7 @@
 use alloy_sol_types::sol;
 
 sol! {
-    #[allow(missing_docs)]
+    #[allow(missing_docs, reason = "the functions are those of the standard")]
     interface Erc20 {
         function balanceOf(address owner) external view returns (uint256);
         function allowance(address owner, address spender) external view returns (uint256);

@@ -109,6 +109,20 @@ impl Row {
     }
 }
 
+/// What is shown of a router.
+const FIGURES: [&str; 10] = [
+    "found",
+    "beats ours",
+    "loss bps median",
+    "p90",
+    "worst",
+    "then arbitrage: median",
+    "p90",
+    "worst",
+    "cpu ms median",
+    "× first",
+];
+
 impl CompareArgs {
     pub fn run(self) -> anyhow::Result<Report> {
         let config = Config::default();
@@ -191,39 +205,8 @@ impl CompareArgs {
             caveats(),
             short(free.median),
             short(free.p90),
-            table(
-                &[
-                    "router",
-                    "found",
-                    "beats ours",
-                    "loss bps median",
-                    "p90",
-                    "worst",
-                    "then arbitrage: median",
-                    "p90",
-                    "worst",
-                    "cpu ms median",
-                    "× first"
-                ],
-                all.iter().map(Row::cells)
-            ),
-            table(
-                &[
-                    "router",
-                    "size",
-                    "found",
-                    "beats ours",
-                    "loss bps median",
-                    "p90",
-                    "worst",
-                    "then arbitrage: median",
-                    "p90",
-                    "worst",
-                    "cpu ms median",
-                    "× first"
-                ],
-                by_size.iter().map(Row::cells)
-            ),
+            table(&[&["router"][..], &FIGURES].concat(), all.iter().map(Row::cells)),
+            table(&[&["router", "size"][..], &FIGURES].concat(), by_size.iter().map(Row::cells)),
         );
         let figures = serde_json::json!({
             "universe": description, "all": all, "by_size": by_size, "free_arbitrage_bps": free, "passed_over": skipped,

@@ -37,7 +37,7 @@ struct Ways {
 }
 
 impl Ways {
-    /// `all` by the token that `end` names.
+    /// `all` by the token that each comes with.
     fn new(tokens: usize, all: &[(Token, Way)]) -> Self {
         let mut first = vec![0; tokens + 1];
         for (token, _) in all {

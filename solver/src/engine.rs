@@ -330,8 +330,11 @@ impl<'a> Attempt<'a> {
             let barred = self.barred.clone();
             let mut search = Search::new(&self.liquidity.snapshot, &compiled.problem, warm, &barred, &budget);
             let mut next = self.consider(search.first());
-            if let (Some(show), Some(best)) = (&mut early, &self.best) {
-                show(self.verified(best.clone(), search.bound(), attempt)?);
+            // One that does not verify is no reason not to look for a better one.
+            if let (Some(show), Some(best)) = (&mut early, &self.best)
+                && let Ok(first) = self.verified(best.clone(), search.bound(), attempt)
+            {
+                show(first);
                 early = None;
             }
             if depth == Depth::First && self.best.is_some() {

@@ -115,6 +115,7 @@ impl<'a> Search<'a> {
             self.prune(kept);
         }
         self.settle(&mut ways);
+        self.ways = ways;
     }
 
     /// Improves the best choice by the markets beside it and by detours, for as long as they help.
@@ -130,13 +131,13 @@ impl<'a> Search<'a> {
 
     /// Begins again from other paths: the best few for each number of them, and those that a sale part by part would take.
     pub(super) fn restart(&mut self) {
-        let mut ways = self.ways();
+        let Some(mut best) = self.best.take() else { return };
+        let mut ways = std::mem::take(&mut self.ways);
         let mut starts: Vec<Vec<Kept>> = Vec::new();
         for way in &mut ways {
             starts.extend((2..PATHS).map(|count| self.disjoint(way, count)));
             starts.extend(WEIGHTS.map(|weight| self.part_by_part(way, weight)));
         }
-        let Some(mut best) = self.best.take() else { return };
         for start in starts {
             if self.budget.is_spent() {
                 break;
@@ -399,7 +400,7 @@ impl<'a> Search<'a> {
 }
 
 /// A token into another, and how much of it.
-struct Way<'a> {
+pub(super) struct Way<'a> {
     paths: Paths<'a>,
     amount: f64,
 }

@@ -1,13 +1,14 @@
-//! The loop: prices with gas, a choice of markets, flows, certificate.
+//! The loop: a choice of markets, flows, prices with gas, certificate.
 //!
-//! 1. **Prices** over all markets, each at its gas or not at all: the minimum of the gas-aware dual, its corners rounded less and
-//!    less. They are found once for many solves on the same markets ([`clearing_prices`]).
-//! 2. **Choice.** On a choice of markets everything is convex again, and the dual gives its worth in a few dozen evaluations of a
-//!    few markets, without a programme: so choices are compared by the hundred. From the best single path, the best few, and
-//!    what the first prices use, markets that do not earn their gas are dropped and markets that would are added, many at once and
-//!    then one by one, for as long as it helps. Once no market outside would earn its gas and all inside do, the choice is optimal:
-//!    its worth is the bound. The bound is the least of those at all prices met on the way.
-//! 3. **Flows** by the linear programme on the best choice.
+//! 1. **Choice.** On a choice of markets everything is convex, and the dual gives its worth in a few dozen evaluations of a few
+//!    markets, without a programme: so choices are compared by the hundred. From the best single path and the best few, markets that do
+//!    not earn their gas are dropped, markets that would and detours that pay are added, for as long as it helps. This alone is what
+//!    [`Search::first`] answers from.
+//! 2. **Prices** over all markets, each at its gas or not at all: the minimum of the gas-aware dual, its corners rounded less and
+//!    less. They bound what any choice could reach, and [`Search::improve`] takes them, and other paths, to begin again from. Once no
+//!    market outside of a choice would earn its gas and all inside do, the choice is optimal: its worth is the bound. The bound is
+//!    the least of those at all prices met on the way. Prices to start from are found once for many solves ([`clearing_prices`]).
+//! 3. **Flows** on the best choice: the markets' answers to its prices where they leave no amount open, else by the linear programme.
 
 mod choice;
 mod refine;
@@ -153,6 +154,8 @@ pub struct Search<'a> {
     best: Option<Choice>,
     /// Tokens of the paths that the choice began with.
     near: Vec<Token>,
+    /// What is traded for what, with the paths between the two: found by the first look, used again by later ones.
+    ways: Vec<choice::Way<'a>>,
 }
 
 impl<'a> Search<'a> {
@@ -191,6 +194,7 @@ impl<'a> Search<'a> {
             seen: FxHashSet::default(),
             best: None,
             near: Vec::new(),
+            ways: Vec::new(),
         }
     }
 
