@@ -7,7 +7,7 @@ use ballast_solver::auction::{Auction, Drops};
 use ballast_solver::batch::Liquidity;
 use ballast_solver::config::Config;
 
-use crate::opponents::{Neighbours, Route, Router, Task};
+use crate::opponents::{Route, Router, Task};
 
 /// A search starts from an order: one of so many value units (thousandths of the native token), which no curve notices.
 const PROBE: f64 = 20.0;
@@ -36,9 +36,8 @@ pub fn arbitrage(liquidity: &Liquidity, problem: &Problem) -> f64 {
     let gas = GasPrice { fixed: 0.0, ..problem.gas };
     let probe = Problem { endowment: vec![(from, PROBE)], reserve: 0.0, gas, ..problem.clone() };
     let outcome = solve(&liquidity.snapshot, &probe, None, &[], &Budget::default());
-    let neighbours = Neighbours::default();
     let snapshot = &liquidity.snapshot;
-    let task = Task { snapshot, neighbours: &neighbours, from, to: wanted.token, sold: PROBE, gas };
+    let task = Task { snapshot, from, to: wanted.token, sold: PROBE, gas };
     let alone = Router::BestPath(4).route(&task).output;
     (outcome.certificate.value - alone).max(0.0)
 }

@@ -12,7 +12,7 @@ use ballast_solver::config::Config;
 
 use crate::arbitrage::{arbitrage, arbitrage_after};
 use crate::clock::{Clock, timed};
-use crate::opponents::{Neighbours, ROUTERS, Task};
+use crate::opponents::{ROUTERS, Task};
 use crate::scenario::{Asked, describe, given, scenario};
 use crate::show::{Report, caveats, short, table};
 use crate::spread::Spread;
@@ -144,7 +144,6 @@ impl CompareArgs {
         let description = describe(&scenario.statistics, &name);
         eprintln!("{description}");
         let snapshot = &scenario.liquidity.snapshot;
-        let neighbours = Neighbours::new(snapshot.markets());
         let mut routers: Vec<(String, Vec<Sample>)> = OURS.iter().map(|name| ((*name).to_owned(), Vec::new())).collect();
         routers.extend(ROUTERS.iter().map(|router| (router.name(), Vec::new())));
         let mut free: Vec<f64> = Vec::new();
@@ -175,7 +174,7 @@ impl CompareArgs {
                 routers[k].1.push(Sample { usd, loss, after: loss, ms: took.cpu, beats: [false; OURS.len()] });
             }
             let losses: [f64; OURS.len()] = std::array::from_fn(|k| routers[k].1.last().map_or(0.0, |s| s.loss));
-            let task = Task { snapshot, neighbours: &neighbours, from: order.sell, to: order.buy, sold, gas: problem.gas };
+            let task = Task { snapshot, from: order.sell, to: order.buy, sold, gas: problem.gas };
             for (router, (_, samples)) in ROUTERS.iter().zip(&mut routers[OURS.len()..]) {
                 let (route, took) = timed(|| router.route(&task));
                 let earned = arbitrage_after(&scenario.auction, &scenario.liquidity, &config, problem, &route);

@@ -9,15 +9,11 @@ mod paths;
 
 use ballast_routing::{GasPrice, Hop, MarketId, Markets, Snapshot, Token};
 
-pub use greedy::Neighbours;
-
 /// What is to be routed, in value units.
 #[derive(Debug, Clone, Copy)]
 pub struct Task<'a> {
     /// The markets, and the ways between tokens.
     pub snapshot: &'a Snapshot,
-    /// The same ways, to walk by oneself.
-    pub neighbours: &'a Neighbours,
     /// What is sold.
     pub from: Token,
     /// What is bought.

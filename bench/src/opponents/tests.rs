@@ -13,18 +13,10 @@ fn no_router_exceeds_the_bound() {
         let asked = Asked { pools: 120, seed, orders: 3, usd: &[2_000.0, 50_000.0], ..Asked::default() };
         let scenario = scenario(&asked, &config);
         let snapshot = &scenario.liquidity.snapshot;
-        let neighbours = Neighbours::new(snapshot.markets());
         for order in &scenario.auction.orders {
             let problem = compile(order, &scenario.liquidity, &config).unwrap().problem;
             let outcome = solve(snapshot, &problem, None, &[], &Budget::default());
-            let task = Task {
-                snapshot,
-                neighbours: &neighbours,
-                from: order.sell,
-                to: order.buy,
-                sold: problem.endowment[0].1,
-                gas: problem.gas,
-            };
+            let task = Task { snapshot, from: order.sell, to: order.buy, sold: problem.endowment[0].1, gas: problem.gas };
             for router in ROUTERS {
                 let output = router.route(&task).output;
                 let bound = outcome.certificate.bound;
@@ -41,18 +33,10 @@ fn one_chunk_is_a_path() {
     let asked = Asked { pools: 120, seed: 7, orders: 5, usd: &[5_000.0], ..Asked::default() };
     let scenario = scenario(&asked, &config);
     let snapshot = &scenario.liquidity.snapshot;
-    let neighbours = Neighbours::new(snapshot.markets());
     assert!(!scenario.auction.orders.is_empty());
     for order in &scenario.auction.orders {
         let problem = compile(order, &scenario.liquidity, &config).unwrap().problem;
-        let task = Task {
-            snapshot,
-            neighbours: &neighbours,
-            from: order.sell,
-            to: order.buy,
-            sold: problem.endowment[0].1,
-            gas: problem.gas,
-        };
+        let task = Task { snapshot, from: order.sell, to: order.buy, sold: problem.endowment[0].1, gas: problem.gas };
         let (path, greedy) = (Router::BestPath(3).route(&task), Router::Greedy(1).route(&task));
         assert!(greedy.output >= path.output * (1.0 - 1e-6), "{} below {}", greedy.output, path.output);
     }
