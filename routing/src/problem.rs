@@ -1,5 +1,7 @@
 //! What is to be solved, and what comes of it.
 
+use std::ops::Range;
+
 use crate::curve::PerCoin;
 use crate::market::{MarketId, Token};
 
@@ -20,6 +22,9 @@ pub struct Problem {
     /// Worth below which an outcome is of no use: what is wanted is left over anyway, or must be. A search ends when its bound
     /// says that no more can be had.
     pub reserve: f64,
+    /// Markets that are there to be served, such as the orders of a batch: where there are any, an outcome that trades none of them
+    /// is of no use either.
+    pub served: Range<MarketId>,
 }
 
 /// A token whose leftovers are worth something.

@@ -82,6 +82,8 @@ pub(crate) struct View<'m> {
     /// Tokens whose price is their weight and whose leftover may be negative.
     pub free: Vec<bool>,
     pub weight: Vec<f64>,
+    /// Units that the problem moves: what amounts are small or large against.
+    scale: f64,
 }
 
 impl<'m> View<'m> {
@@ -98,6 +100,7 @@ impl<'m> View<'m> {
             floor: Vec::new(),
             free: Vec::new(),
             weight: Vec::new(),
+            scale: 1.0,
         };
         view.fill(problem, 0.0, Some);
         view
@@ -155,6 +158,7 @@ impl<'m> View<'m> {
             floor: Vec::new(),
             free: Vec::new(),
             weight: Vec::new(),
+            scale: 1.0,
         };
         view.fill(problem, gas, |t| scratch.of(t));
         view
@@ -181,10 +185,17 @@ impl<'m> View<'m> {
                 self.free[t as usize] = wanted.free;
             }
         }
+        let mut scale: f64 = self.endowment.iter().map(|e| e.abs()).sum();
         for limit in &mut self.limits {
             limit.take = of(limit.take).unwrap_or_default();
             limit.give = of(limit.give).unwrap_or_default();
+            scale += limit.cap * limit.rate;
         }
+        for pair in self.pairs.iter().filter(|p| problem.served.contains(&p.market)) {
+            let curve = self.markets.curve(pair.market);
+            scale += curve.output(0, 1, curve.cap(0, 1));
+        }
+        self.scale = scale.max(1.0);
     }
 
     /// Takes ways out: a pair's in that direction, a larger market as a whole.
@@ -217,9 +228,7 @@ impl<'m> View<'m> {
 
     /// Units that the problem moves: what amounts are small or large against.
     pub fn scale(&self) -> f64 {
-        let brought: f64 = self.endowment.iter().map(|e| e.abs()).sum();
-        let offered: f64 = self.limits.iter().map(|l| l.cap * l.rate).sum();
-        (brought + offered).max(1.0)
+        self.scale
     }
 
     /// Gas of a market, in value units.

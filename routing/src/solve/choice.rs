@@ -78,7 +78,7 @@ impl<'a> Search<'a> {
         let bound = view.bound(&nu, 0.0);
         let mut margins = vec![f64::NEG_INFINITY; kept.len()];
         view.profits(&nu, |_, market, profit| {
-            if let Some(k) = kept.iter().position(|k| k.market == market) {
+            if let Ok(k) = kept.binary_search_by_key(&market, |k| k.market) {
                 let swaps = f64::from(kept[k].coins.count_ones().saturating_sub(1));
                 margins[k] = profit - swaps * self.snapshot.markets.gas(market) * self.gas_value;
             }
@@ -226,6 +226,9 @@ impl<'a> Search<'a> {
 
     /// Whether a choice does anything for what the problem offers: cycles of their own need no order, and serve none.
     fn serves(&self, choice: &Choice) -> bool {
+        if self.problem.endowment.is_empty() && !self.problem.served.is_empty() {
+            return choice.kept.iter().any(|k| self.problem.served.contains(&k.market));
+        }
         let price = |token: Token| choice.prices.iter().find(|p| p.0 == token).map_or(1.0, |p| p.1);
         !self.problem.endowment.is_empty() || self.problem.limits.iter().any(|l| price(l.give) * l.rate > price(l.take))
     }

@@ -10,6 +10,7 @@
 //!    the least of those at all prices met on the way. Prices to start from are found once for many solves ([`clearing_prices`]).
 //! 3. **Flows** on the best choice: the markets' answers to its prices where they leave no amount open, else by the linear programme.
 
+pub(crate) mod batch;
 mod choice;
 mod refine;
 
@@ -227,28 +228,27 @@ impl<'a> Search<'a> {
     fn is_hopeless(&self) -> bool {
         let price = |token: Token| self.prices[token as usize];
         let far = |l: &Limit| price(l.give) * l.rate * (1.0 + NEAR) <= price(l.take);
-        self.bound <= self.problem.reserve || (self.problem.endowment.is_empty() && self.problem.limits.iter().all(far))
+        let idle = self.problem.endowment.is_empty() && self.problem.served.is_empty();
+        self.bound <= self.problem.reserve || (idle && self.problem.limits.iter().all(far))
     }
 
     /// Units that the problem moves.
     fn scale(&self) -> f64 {
-        let brought: f64 = self.problem.endowment.iter().map(|e| e.1.abs()).sum();
-        let offered: f64 = self.problem.limits.iter().map(|l| l.cap * l.rate).sum();
-        (brought + offered).max(1.0)
+        self.whole.scale()
+    }
+
+    /// The problem on a choice of markets, and the prices found there.
+    fn part_of(&mut self, choice: &Choice) -> (View<'a>, Vec<f64>) {
+        let markets = &self.snapshot.markets;
+        let mut view = View::part(markets, self.problem, &choice.kept, gas(markets, &choice.kept), &mut self.renumber);
+        view.bar(self.barred);
+        (view, choice.prices.iter().map(|p| p.1).collect())
     }
 
     /// Step 3: flows and certificate.
     fn outcome(&mut self) -> Outcome {
         let Some(best) = self.best.clone().filter(|best| best.bound > self.problem.reserve) else { return self.idle() };
-        let mut view = View::part(
-            &self.snapshot.markets,
-            self.problem,
-            &best.kept,
-            gas(&self.snapshot.markets, &best.kept),
-            &mut self.renumber,
-        );
-        view.bar(self.barred);
-        let mut nu: Vec<f64> = best.prices.iter().map(|p| p.1).collect();
+        let (view, mut nu) = self.part_of(&best);
         // Where prices leave no amount open, the markets' answers to them are the flows.
         let answers = program::answers(&view, &nu, &Smoothing { gas: None, gas_value: self.gas_value, linear: FINE });
         let mut bound = best.bound;

@@ -6,10 +6,12 @@
 //! chords cost against the curve is second order in δ, and the certificate measures it.
 
 use arrayvec::ArrayVec;
-use good_lp::{Expression, ProblemVariables, Solution, SolverModel, Variable, WithTimeLimit, constraint, variable};
+use good_lp::{Constraint, Expression, ProblemVariables, Solution, SolverModel, Variable, WithTimeLimit, constraint, variable};
 
 use crate::curve::{Curve, Response};
-use crate::market::Token;
+use rustc_hash::FxHashMap;
+
+use crate::market::{MarketId, Token};
 use crate::problem::Flow;
 use crate::view::{Evaluation, Smoothing, View};
 
@@ -36,6 +38,8 @@ pub(crate) struct Flows {
     /// Σ weight·z from the curves themselves: a solver's own objective is not to be trusted.
     pub gross: f64,
 }
+
+pub(crate) mod uniform;
 
 enum Column {
     /// Input of a pair, in one direction, between two points of its curve.
@@ -74,15 +78,7 @@ pub(crate) fn answers(view: &View, nu: &[f64], smoothing: &Smoothing) -> Flows {
 /// never worse than it but for rounding.
 pub(crate) fn solve(view: &View, nu: &[f64], delta: f64, incumbent: Option<&Flows>) -> Result<Flows, ProgramError> {
     let mut build = Builder::new(view);
-    for (index, pair) in view.pairs.iter().enumerate() {
-        for forward in [true, false] {
-            let held = incumbent.and_then(|f| f.markets.iter().find(|flow| flow.market == pair.market));
-            build.pair(nu, delta, index, forward, held);
-        }
-    }
-    for index in 0..view.blocks.len() {
-        build.block(nu, delta, index, incumbent.and_then(|f| f.markets.iter().find(|w| w.market == view.blocks[index].market)));
-    }
+    build.markets(nu, delta, incumbent);
     for (index, limit) in view.limits.iter().enumerate() {
         let limit_column = Column::Limit { limit: index };
         build.column(limit_column, limit.cap, &[(limit.take, -1.0), (limit.give, limit.rate)]);
@@ -96,6 +92,8 @@ struct Builder<'v, 'm> {
     objective: Expression,
     rows: Vec<Option<Expression>>,
     shares: Vec<Expression>,
+    /// What else is to hold.
+    held: Vec<Constraint>,
     columns: Vec<(Column, Variable)>,
     points: Vec<(f64, f64)>,
 }
@@ -109,6 +107,7 @@ impl<'v, 'm> Builder<'v, 'm> {
             objective: Expression::default(),
             rows,
             shares: Vec::new(),
+            held: Vec::new(),
             columns: Vec::new(),
             points: Vec::new(),
         }
@@ -126,6 +125,19 @@ impl<'v, 'm> Builder<'v, 'm> {
             }
         }
         self.columns.push((column, v));
+    }
+
+    /// The markets' columns, with chords of width δ around `nu` and through the trades of the incumbent.
+    fn markets(&mut self, nu: &[f64], delta: f64, incumbent: Option<&Flows>) {
+        let held: FxHashMap<MarketId, &Flow> = incumbent.iter().flat_map(|f| &f.markets).map(|flow| (flow.market, flow)).collect();
+        for (index, pair) in self.view.pairs.iter().enumerate() {
+            for forward in [true, false] {
+                self.pair(nu, delta, index, forward, held.get(&pair.market).copied());
+            }
+        }
+        for (index, block) in self.view.blocks.iter().enumerate() {
+            self.block(nu, delta, index, held.get(&block.market).copied());
+        }
     }
 
     fn pair(&mut self, nu: &[f64], delta: f64, index: usize, forward: bool, held: Option<&Flow>) {
@@ -214,64 +226,78 @@ impl<'v, 'm> Builder<'v, 'm> {
 
     fn finish(self, nu: &[f64]) -> Result<Flows, ProgramError> {
         let view = self.view;
-        let mut flows = Flows { fills: vec![0.0; view.limits.len()], ..Flows::default() };
-        let values: Vec<f64> = if self.columns.is_empty() {
-            Vec::new()
-        } else {
-            let mut model = self.variables.maximise(self.objective).using(good_lp::default_solver);
-            for (t, row) in self.rows.into_iter().enumerate() {
-                if let Some(row) = row {
-                    model.add_constraint(constraint::geq(row, -view.endowment[t]));
-                }
-            }
-            for share in self.shares {
-                model.add_constraint(constraint::leq(share, 1.0));
-            }
-            // A simplex may cycle; an ordinary programme takes less than a hundredth of this.
-            let solution = model.with_time_limit(MOST_SECONDS).solve().map_err(|e| ProgramError::Solver(e.to_string()))?;
-            self.columns.iter().map(|(_, v)| solution.value(*v)).collect()
-        };
-        let mut pairs = vec![[0.0_f64; 2]; view.pairs.len()];
-        let mut blocks: Vec<ArrayVec<f64, 8>> = view.blocks.iter().map(|b| b.tokens.iter().map(|_| 0.0).collect()).collect();
-        let mut shares = vec![0.0_f64; view.blocks.len()];
-        for ((column, _), value) in self.columns.iter().zip(&values) {
-            if let Column::Trade { block, .. } = column {
-                shares[*block] += value.clamp(0.0, 1.0);
-            }
-        }
-        for ((column, _), value) in self.columns.iter().zip(values) {
-            match column {
-                Column::Chord { pair, forward, most } => pairs[*pair][usize::from(!forward)] += value.clamp(0.0, *most),
-                Column::Trade { block, trade } => {
-                    // The solver keeps the shares' sum at one only to its tolerance.
-                    let share = value.clamp(0.0, 1.0) / shares[*block].max(1.0);
-                    for (sum, z) in blocks[*block].iter_mut().zip(trade) {
-                        *sum += share * z;
-                    }
-                }
-                Column::Limit { limit } => flows.fills[*limit] = value.clamp(0.0, view.limits[*limit].cap),
-            }
-        }
-        for (pair, inputs) in view.pairs.iter().zip(pairs) {
-            // Both directions at once only lose: the smaller one is undone.
-            let (from, to, input) = if inputs[0] >= inputs[1] { (0, 1, inputs[0]) } else { (1, 0, inputs[1]) };
-            if input > 1e-9 {
-                let curve = view.markets.curve(pair.market);
-                let (i, o) = (pair.coins[from] as usize, pair.coins[to] as usize);
-                let mut trade: ArrayVec<f64, 8> = (0..curve.coins()).map(|_| 0.0).collect();
-                trade[i] = -input;
-                trade[o] = curve.output(i, o, input);
-                flows.markets.push(Flow { market: pair.market, trade });
-            }
-        }
-        for (block, trade) in view.blocks.iter().zip(blocks) {
-            if trade.iter().any(|z| *z < -1e-9) {
-                flows.markets.push(Flow { market: block.market, trade });
-            }
-        }
+        let (columns, values) = self.run(&[])?;
+        let mut flows = read(view, &columns, &values);
         flows.gross = gross(view, nu, &flows);
         Ok(flows)
     }
+
+    /// Solves it: the columns with their values, and then the values of `others`.
+    fn run(self, others: &[Variable]) -> Result<(Vec<(Column, Variable)>, Vec<f64>), ProgramError> {
+        if self.columns.is_empty() && others.is_empty() {
+            return Ok((self.columns, Vec::new()));
+        }
+        let mut model = self.variables.maximise(self.objective).using(good_lp::default_solver);
+        for (t, row) in self.rows.into_iter().enumerate() {
+            if let Some(row) = row {
+                model.add_constraint(constraint::geq(row, -self.view.endowment[t]));
+            }
+        }
+        for share in self.shares {
+            model.add_constraint(constraint::leq(share, 1.0));
+        }
+        for held in self.held {
+            model.add_constraint(held);
+        }
+        // A simplex may cycle; an ordinary programme takes less than a hundredth of this.
+        let solution = model.with_time_limit(MOST_SECONDS).solve().map_err(|e| ProgramError::Solver(e.to_string()))?;
+        let values = self.columns.iter().map(|c| c.1).chain(others.iter().copied()).map(|v| solution.value(v)).collect();
+        Ok((self.columns, values))
+    }
+}
+
+/// What the values of the columns say that each market trades, and each limit takes.
+fn read(view: &View, columns: &[(Column, Variable)], values: &[f64]) -> Flows {
+    let mut flows = Flows { fills: vec![0.0; view.limits.len()], ..Flows::default() };
+    let mut pairs = vec![[0.0_f64; 2]; view.pairs.len()];
+    let mut blocks: Vec<ArrayVec<f64, 8>> = view.blocks.iter().map(|b| b.tokens.iter().map(|_| 0.0).collect()).collect();
+    let mut shares = vec![0.0_f64; view.blocks.len()];
+    for ((column, _), value) in columns.iter().zip(values) {
+        if let Column::Trade { block, .. } = column {
+            shares[*block] += value.clamp(0.0, 1.0);
+        }
+    }
+    for ((column, _), value) in columns.iter().zip(values) {
+        match column {
+            Column::Chord { pair, forward, most } => pairs[*pair][usize::from(!forward)] += value.clamp(0.0, *most),
+            Column::Trade { block, trade } => {
+                // The solver keeps the shares' sum at one only to its tolerance.
+                let share = value.clamp(0.0, 1.0) / shares[*block].max(1.0);
+                for (sum, z) in blocks[*block].iter_mut().zip(trade) {
+                    *sum += share * z;
+                }
+            }
+            Column::Limit { limit } => flows.fills[*limit] = value.clamp(0.0, view.limits[*limit].cap),
+        }
+    }
+    for (pair, inputs) in view.pairs.iter().zip(pairs) {
+        // Both directions at once only lose: the smaller one is undone.
+        let (from, to, input) = if inputs[0] >= inputs[1] { (0, 1, inputs[0]) } else { (1, 0, inputs[1]) };
+        if input > 1e-9 {
+            let curve = view.markets.curve(pair.market);
+            let (i, o) = (pair.coins[from] as usize, pair.coins[to] as usize);
+            let mut trade: ArrayVec<f64, 8> = (0..curve.coins()).map(|_| 0.0).collect();
+            trade[i] = -input;
+            trade[o] = curve.output(i, o, input);
+            flows.markets.push(Flow { market: pair.market, trade });
+        }
+    }
+    for (block, trade) in view.blocks.iter().zip(blocks) {
+        if trade.iter().any(|z| *z < -1e-9) {
+            flows.markets.push(Flow { market: block.market, trade });
+        }
+    }
+    flows
 }
 
 /// Σ weight·z of flows, each market at what its curve pays. What is short for rounding is charged at its price, so that the sum

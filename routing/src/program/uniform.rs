@@ -1,0 +1,212 @@
+//! Clearing prices: one price a token, at which every order of a batch is paid what the markets and the other orders bring.
+//!
+//! The prices that bound a batch do not pay for it: they leave over what the markets earn below the margin, in whichever tokens come
+//! cheapest. What is wanted are prices p, fills x and flows with
+//!
+//! ```text
+//! maximise    Σ surplus of the orders
+//! subject to  flows + Σ given by the orders − Σ paid to them ≥ 0 in every token,   paid = x·p_sell/p_buy,   every limit kept
+//! ```
+//!
+//! The payments are not linear in p and x, but nearly so in small shifts of ln p: x·ρ·(1 + δ_sell − δ_buy), with ρ the price before. So a
+//! few programmes in a row find the prices, each with the shifts it may make bounded closer than the one before. Limits may be missed at
+//! a price that is too high to be paid but where there is no other way: who misses his cannot be part of the batch.
+
+use good_lp::{Expression, Variable, constraint, variable};
+
+use super::{Builder, ProgramError, read};
+use crate::market::{MarketId, Token};
+use crate::problem::{Flow, Problem, Wanted};
+use crate::solve::Snapshot;
+use crate::view::{Kept, Renumber, View};
+
+/// The most that the logarithm of a price moves, one programme after another.
+const REACHES: [f64; 6] = [0.1, 0.03, 0.01, 0.003, 0.001, 0.0003];
+/// Widths of the chords that go with them.
+const WIDTHS: [f64; 6] = [1e-2, 3e-3, 1e-3, 1e-3, 3e-4, 3e-4];
+/// A shift of ln p that is as good as none.
+const SETTLED: f64 = 1e-9;
+/// What a unit below an order's limit costs, and a unit below what it could have elsewhere.
+const MISSED: f64 = 100.0;
+const BEHIND: f64 = 3.0;
+
+/// Which amount of an order is exact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exact {
+    /// What is sold.
+    Sold,
+    /// What is bought.
+    Bought,
+}
+
+/// An order in a batch, in value units.
+#[derive(Debug, Clone, Copy)]
+pub struct Trade {
+    /// What is given.
+    pub sell: Token,
+    /// What is taken.
+    pub buy: Token,
+    /// Which amount the fill is counted in.
+    pub exact: Exact,
+    /// Units bought that the limit asks for each unit sold, the fee included.
+    pub rate: f64,
+    /// Units of the sold token that are kept for gas.
+    pub fee: f64,
+    /// The least and the most that may be filled: sold without the fee, or bought.
+    pub fill: [f64; 2],
+    /// The fill to start from.
+    pub start: f64,
+    /// Surplus that it could have elsewhere, in units bought.
+    pub elsewhere: f64,
+}
+
+impl Trade {
+    /// Units sold without the fee, and units bought, of a `fill` at `price` units bought for a unit sold.
+    pub fn amounts(&self, fill: f64, price: f64) -> [f64; 2] {
+        match self.exact {
+            Exact::Sold => [fill, fill * price],
+            Exact::Bought => [fill / price, fill],
+        }
+    }
+
+    /// Units bought over and above the limit.
+    pub fn surplus(&self, [sold, bought]: [f64; 2]) -> f64 {
+        bought - self.rate * (sold + self.fee)
+    }
+}
+
+/// A batch at its clearing prices.
+#[derive(Debug, Clone)]
+pub struct Clearing {
+    /// What the markets trade.
+    pub flows: Vec<Flow>,
+    /// The price of each token that a trade touches.
+    pub prices: Vec<(Token, f64)>,
+    /// The fill of each trade.
+    pub fills: Vec<f64>,
+}
+
+impl Clearing {
+    /// The price of a token; one where no trade touches it.
+    pub fn price(&self, token: Token) -> f64 {
+        self.prices.iter().find(|p| p.0 == token).map_or(1.0, |p| p.1)
+    }
+
+    /// What a trade sells without its fee and what it buys.
+    pub fn amounts(&self, k: usize, trade: &Trade) -> [f64; 2] {
+        trade.amounts(self.fills[k], self.price(trade.sell) / self.price(trade.buy))
+    }
+}
+
+/// Clears `trades` over a choice of markets (each with the coins it may trade as a bit mask) and what else is there or is missing, the
+/// `endowment`. `nu` are prices of all tokens near which the markets are traded, `start` those to start clearing from.
+///
+/// # Errors
+/// When a programme has no solution.
+pub fn clear(
+    snapshot: &Snapshot,
+    choice: &[(MarketId, u8)],
+    endowment: &[(Token, f64)],
+    trades: &[Trade],
+    nu: &[f64],
+    start: impl Fn(Token) -> f64,
+) -> Result<Clearing, ProgramError> {
+    let kept: Vec<Kept> = choice.iter().map(|&(market, coins)| Kept { market, coins }).collect();
+    // Leftovers are worth nothing; naming the tokens gives them a number.
+    let wanted = trades.iter().flat_map(|t| [t.sell, t.buy]).map(|token| Wanted { token, weight: 0.0, free: false }).collect();
+    let problem = Problem { endowment: endowment.to_vec(), wanted, ..Problem::default() };
+    let view = View::part(snapshot.markets(), &problem, &kept, 0.0, &mut Renumber::default());
+    let nu: Vec<f64> = view.tokens.iter().map(|&t| nu.get(t as usize).copied().unwrap_or(1.0)).collect();
+    let number = |token| view.local(token).unwrap_or_default() as usize;
+    let ends: Vec<[usize; 2]> = trades.iter().map(|t| [number(t.sell), number(t.buy)]).collect();
+    let mut prices: Vec<f64> = view.tokens.iter().map(|&t| start(t)).collect();
+    let mut fills: Vec<f64> = trades.iter().map(|t| t.start).collect();
+    let mut flows = None;
+    for (reach, width) in REACHES.into_iter().zip(WIDTHS) {
+        let mut build = Builder::new(&view);
+        build.markets(&nu, width, flows.as_ref());
+        let step = Step { build, trades, ends: &ends, prices: &prices, fills: &fills }.solve(reach)?;
+        let most = step.shifts.iter().fold(0.0_f64, |most, s| most.max(s.abs()));
+        let moved = step.fills.iter().zip(&fills).zip(trades).fold(0.0_f64, |m, ((a, b), t)| m.max((a - b).abs() / t.fill[1]));
+        for (price, shift) in prices.iter_mut().zip(&step.shifts) {
+            *price *= shift.exp();
+        }
+        (fills, flows) = (step.fills, Some(step.flows));
+        if most.max(moved) < SETTLED {
+            break;
+        }
+    }
+    let prices = trades.iter().zip(&ends).flat_map(|(t, e)| [(t.sell, prices[e[0]]), (t.buy, prices[e[1]])]);
+    let mut prices: Vec<(Token, f64)> = prices.collect();
+    prices.sort_by_key(|p| p.0);
+    prices.dedup_by_key(|p| p.0);
+    Ok(Clearing { flows: flows.map(|f| f.markets).unwrap_or_default(), prices, fills })
+}
+
+/// One programme.
+struct Step<'a, 'v, 'm> {
+    build: Builder<'v, 'm>,
+    trades: &'a [Trade],
+    ends: &'a [[usize; 2]],
+    prices: &'a [f64],
+    fills: &'a [f64],
+}
+
+struct Stepped {
+    flows: super::Flows,
+    shifts: Vec<f64>,
+    fills: Vec<f64>,
+}
+
+impl Step<'_, '_, '_> {
+    fn solve(mut self, reach: f64) -> Result<Stepped, ProgramError> {
+        let mut shift: Vec<Option<Variable>> = vec![None; self.prices.len()];
+        for &t in self.ends.iter().flatten() {
+            shift[t].get_or_insert_with(|| self.build.variables.add(variable().min(-reach).max(reach)));
+        }
+        let mut fill = Vec::with_capacity(self.trades.len());
+        for (k, trade) in self.trades.iter().enumerate() {
+            let [s, b] = self.ends[k];
+            let (Some(up), Some(down)) = (shift[s], shift[b]) else { continue };
+            let amount = self.build.variables.add(variable().min(trade.fill[0]).max(trade.fill[1]));
+            fill.push(amount);
+            let rho = self.prices[s] / self.prices[b];
+            let mut surplus = Expression::default();
+            // Given, paid: the exact side moves with the fill, the other with the price as well.
+            let (exact, other, ratio) = match trade.exact {
+                Exact::Sold => ((s, 1.0), (b, -1.0), rho),
+                Exact::Bought => ((b, -1.0), (s, 1.0), 1.0 / rho),
+            };
+            let by_price = if trade.exact == Exact::Sold { ratio } else { -ratio } * self.fills[k];
+            self.build.rows[exact.0].get_or_insert_default().add_mul(exact.1, amount);
+            let row = self.build.rows[other.0].get_or_insert_default();
+            row.add_mul(other.1 * ratio, amount);
+            row.add_mul(other.1 * by_price, up);
+            row.add_mul(-other.1 * by_price, down);
+            // Bought less what the limit asks for what is sold.
+            let worth = |sign: f64| if sign > 0.0 { trade.rate } else { 1.0 };
+            surplus.add_mul(-exact.1 * worth(exact.1), amount);
+            surplus.add_mul(-other.1 * worth(other.1) * ratio, amount);
+            surplus.add_mul(-other.1 * worth(other.1) * by_price, up);
+            surplus.add_mul(other.1 * worth(other.1) * by_price, down);
+            let asked = trade.rate * trade.fee;
+            let missed = self.build.variables.add(variable().min(0.0));
+            self.build.objective.add_mul(1.0, surplus.clone());
+            self.build.objective.add_mul(-MISSED, missed);
+            self.build.held.push(constraint::geq(surplus.clone() + missed, asked));
+            if trade.elsewhere > 0.0 {
+                let behind = self.build.variables.add(variable().min(0.0).max(trade.elsewhere));
+                self.build.objective.add_mul(-BEHIND, behind);
+                self.build.held.push(constraint::geq(surplus + missed + behind, asked + trade.elsewhere));
+            }
+        }
+        let named: Vec<Variable> = shift.iter().flatten().chain(&fill).copied().collect();
+        let view = self.build.view;
+        let (columns, values) = self.build.run(&named)?;
+        let flows = read(view, &columns, &values);
+        let mut others = values[columns.len()..].iter().copied();
+        let shifts = shift.iter().map(|s| s.and_then(|_| others.next()).unwrap_or(0.0).clamp(-reach, reach)).collect();
+        let fills = others.zip(self.trades).map(|(x, trade)| x.clamp(trade.fill[0], trade.fill[1])).collect();
+        Ok(Stepped { flows, shifts, fills })
+    }
+}

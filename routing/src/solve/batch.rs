@@ -1,0 +1,231 @@
+//! Many orders in one problem.
+//!
+//! An order is a market too: it gives what it sells for what it buys, at its limit and up to its amount, and takes gas of its own. So
+//! orders are matched with each other, in pairs and rings, and routed where that does not suffice, all by the same prices; and an order
+//! that does not earn its gas is dropped like a pool that does not. What is left over of the tokens that surplus is paid in is worth
+//! something: that is the batch's welfare.
+//!
+//! Prices answer with parts of orders. Those to be filled whole or not at all are settled one after another: those that prices fill
+//! for a small part are left out, the others are tried both ways, each as an endowment to be traded whatever it brings.
+
+use rustc_hash::FxHashMap;
+
+use crate::budget::Budget;
+use crate::curve::{Curve, Linear};
+use crate::market::{MarketError, MarketId, Token};
+use crate::path::Hop;
+use crate::problem::{GasPrice, Problem, Wanted};
+use crate::program;
+use crate::view::{Kept, Smoothing};
+
+use super::choice::Reach;
+use super::refine::STAGES;
+use super::{Choice, FINE, Search, Snapshot};
+
+/// An order that prices fill for less than this part is not tried as a whole.
+const SMALL_PART: f64 = 0.1;
+/// A part that is as good as all.
+const WHOLE: f64 = 1.0 - 1e-6;
+
+/// An order of a batch, in value units.
+#[derive(Debug, Clone, Copy)]
+pub struct Order {
+    /// What is given.
+    pub sell: Token,
+    /// What is taken.
+    pub buy: Token,
+    /// The most that is given.
+    pub sell_amount: f64,
+    /// What is asked for all of it.
+    pub buy_amount: f64,
+    /// Whether it is filled whole or not at all.
+    pub whole: bool,
+    /// Gas of its own.
+    pub gas: f64,
+}
+
+/// Orders with the markets they are traded on.
+#[derive(Debug)]
+pub struct Batch {
+    snapshot: Snapshot,
+    orders: Vec<Order>,
+    /// The market that the first order is.
+    first: MarketId,
+    problem: Problem,
+}
+
+/// Which markets and which orders, and what they are worth together; value units of the objective, gas paid.
+#[derive(Debug, Clone)]
+pub struct Joint {
+    /// The markets, each with the coins it may trade as a bit mask.
+    pub markets: Vec<(MarketId, u8)>,
+    /// The part of each order that is filled; whole orders are filled or not.
+    pub parts: Vec<f64>,
+    /// Prices of all tokens.
+    pub prices: Vec<f64>,
+    /// What no choice and no fills can exceed.
+    pub bound: f64,
+    /// Worth with every order filled for as large a part as prices like.
+    pub relaxed: f64,
+    /// Worth with whole orders filled whole or not at all.
+    pub value: f64,
+}
+
+impl Batch {
+    /// Adds `orders` to the markets of `snapshot`. Leftovers of the tokens in `wanted` are worth something; gas is paid in a token that
+    /// no market trades.
+    ///
+    /// # Errors
+    /// When an order's amounts are not positive and finite, or its tokens are one.
+    pub fn new(
+        snapshot: &Snapshot,
+        orders: Vec<Order>,
+        wanted: &[(Token, f64)],
+        gas: GasPrice,
+    ) -> Result<Self, MarketError> {
+        let first = snapshot.markets.len() as MarketId;
+        let mut markets = snapshot.markets.clone();
+        for order in &orders {
+            let curve = Linear::new(order.sell_amount / order.buy_amount, order.buy_amount).ok_or(MarketError::Rate)?;
+            markets.add(&[order.buy, order.sell], Curve::Linear(curve), order.gas)?;
+        }
+        let served = first..first + orders.len() as MarketId;
+        let mut all: Vec<Wanted> = wanted.iter().map(|&(token, weight)| Wanted { token, weight, free: false }).collect();
+        all.push(Wanted { token: gas.token, weight: 1.0, free: true });
+        let problem = Problem { wanted: all, gas, served, ..Problem::default() };
+        Ok(Self { snapshot: Snapshot::new(markets), orders, first, problem })
+    }
+
+    /// The markets with the orders among them.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Chooses markets and orders. `warm` are prices to start from; orders that are `out` and ways that are `barred` are not used.
+    /// `None` where no order can be served.
+    pub fn choose(&self, warm: Option<&[f64]>, out: &[usize], barred: &[Hop], budget: &Budget) -> Option<Joint> {
+        let mut barred = barred.to_vec();
+        barred.extend(out.iter().map(|&k| self.hop(k)));
+        let mut search = Search::new(&self.snapshot, &self.problem, None, &barred, budget);
+        if let Some(warm) = warm.filter(|w| w.len() == search.prices.len()) {
+            search.prices.clone_from_slice(warm);
+        }
+        let view = search.whole.clone();
+        let used = search.refine(&view, &STAGES);
+        search.prune(used);
+        search.climb(Reach::Far);
+        let bound = self.bound(&search);
+        let best = search.best.take()?;
+        let relaxed = best.value;
+        let mut prices = search.prices;
+        let (choice, forced) = self.settle(best, &barred, &mut prices, budget)?;
+        let parts = self.parts(&choice, &self.forced(&forced), budget);
+        let parts = (0..self.orders.len())
+            .map(|k| match parts.get(&k) {
+                _ if forced.contains(&k) => 1.0,
+                Some(&part) if !self.orders[k].whole || part >= WHOLE => part,
+                _ => 0.0,
+            })
+            .collect();
+        for &(token, price) in &choice.prices {
+            prices[token as usize] = price;
+        }
+        let markets = choice.kept.iter().filter(|k| k.market < self.first).map(|k| (k.market, k.coins)).collect();
+        Some(Joint { markets, parts, prices, bound, relaxed, value: choice.value })
+    }
+
+    /// The way through an order.
+    fn hop(&self, order: usize) -> Hop {
+        Hop { market: self.first + order as MarketId, input: 0, output: 1 }
+    }
+
+    /// The bound over all markets and orders. A fee is kept of what is sold, so gas costs no more than the cheapest of the tokens
+    /// sold.
+    fn bound(&self, search: &Search) -> f64 {
+        let cheapest = self.orders.iter().map(|o| search.prices[o.sell as usize]).fold(1.0, f64::min);
+        let gas = self.problem.gas;
+        let fixed = gas.fixed * gas.price;
+        search.whole.bound(&search.prices, gas.price * cheapest) + fixed * (1.0 - cheapest)
+    }
+
+    /// The problem with some orders traded whatever they bring.
+    fn forced(&self, forced: &[usize]) -> Problem {
+        let mut problem = self.problem.clone();
+        for order in forced.iter().map(|&k| &self.orders[k]) {
+            problem.endowment.push((order.sell, order.sell_amount));
+            problem.endowment.push((order.buy, -order.buy_amount));
+            problem.gas.fixed += order.gas;
+        }
+        problem
+    }
+
+    /// The part of each order that the choice's prices fill.
+    fn parts(&self, choice: &Choice, problem: &Problem, budget: &Budget) -> FxHashMap<usize, f64> {
+        let mut search = Search::new(&self.snapshot, problem, None, &[], budget);
+        let (view, nu) = search.part_of(choice);
+        let flows = program::answers(&view, &nu, &Smoothing { gas: None, gas_value: 0.0, linear: FINE });
+        let orders = flows.markets.iter().filter(|flow| flow.market >= self.first);
+        orders
+            .map(|flow| {
+                let k = (flow.market - self.first) as usize;
+                (k, -flow.trade[0] / self.orders[k].buy_amount)
+            })
+            .collect()
+    }
+
+    /// Settles the orders that are to be filled whole; returns the choice and those that are forced.
+    fn settle(&self, mut best: Choice, barred: &[Hop], prices: &mut [f64], budget: &Budget) -> Option<(Choice, Vec<usize>)> {
+        let mut forced: Vec<usize> = Vec::new();
+        let mut left_out: Vec<usize> = Vec::new();
+        loop {
+            let parts = self.parts(&best, &self.forced(&forced), budget);
+            let mut open: Vec<(usize, f64)> =
+                parts.into_iter().filter(|&(k, part)| self.orders[k].whole && part < WHOLE && !forced.contains(&k)).collect();
+            open.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+            let Some(&(k, part)) = open.first() else { return Some((best, forced)) };
+            let small: Vec<usize> = open.iter().filter(|o| o.1 < SMALL_PART).map(|o| o.0).collect();
+            let attempt = |forced: &[usize], left_out: &[usize]| self.again(&best, forced, left_out, barred, prices, budget);
+            if !small.is_empty() || budget.is_spent() {
+                let gone = if budget.is_spent() { open.iter().map(|o| o.0).collect() } else { small };
+                left_out.extend(gone);
+                best = attempt(&forced, &left_out)?;
+                continue;
+            }
+            debug_assert!(part >= SMALL_PART);
+            let with = [forced.as_slice(), &[k]].concat();
+            let without = [left_out.as_slice(), &[k]].concat();
+            let (filled, dropped) = (attempt(&with, &left_out), attempt(&forced, &without));
+            // Not to trade at all is worth nothing.
+            let least = dropped.as_ref().map_or(0.0, |d| d.value);
+            match filled.filter(|filled| filled.value > least) {
+                Some(filled) => (best, forced) = (filled, with),
+                None => (best, left_out) = (dropped?, without),
+            }
+        }
+    }
+
+    /// The choice anew, from its own prices, with some orders forced and some left out.
+    fn again(
+        &self,
+        best: &Choice,
+        forced: &[usize],
+        left_out: &[usize],
+        barred: &[Hop],
+        prices: &[f64],
+        budget: &Budget,
+    ) -> Option<Choice> {
+        let problem = self.forced(forced);
+        let mut search = Search::new(&self.snapshot, &problem, None, barred, budget);
+        search.prices.copy_from_slice(prices);
+        for &(token, price) in &best.prices {
+            search.prices[token as usize] = price;
+        }
+        let gone = |market: MarketId| {
+            let k = market.wrapping_sub(self.first) as usize;
+            forced.contains(&k) || left_out.contains(&k)
+        };
+        let kept: Vec<Kept> = best.kept.iter().filter(|k| !gone(k.market)).copied().collect();
+        search.prune(kept);
+        search.best.take()
+    }
+}
