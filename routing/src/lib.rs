@@ -72,6 +72,6 @@ pub use market::{MarketError, MarketId, Markets, Token};
 pub use path::{Hop, Hops, Path, Paths};
 pub use problem::{Certificate, Flow, GasPrice, Limit, Outcome, Problem, Status, Wanted};
 pub use program::ProgramError;
-pub use program::uniform::{Clearing, Exact, Trade, clear};
+pub use program::uniform::{Clearing, Exact, Floor, Trade, clear};
 pub use solve::batch::{Batch, Joint, Order};
 pub use solve::{Search, Snapshot, clearing_prices, flows_at, solve};

@@ -129,7 +129,8 @@ impl<'v, 'm> Builder<'v, 'm> {
 
     /// The markets' columns, with chords of width δ around `nu` and through the trades of the incumbent.
     fn markets(&mut self, nu: &[f64], delta: f64, incumbent: Option<&Flows>) {
-        let held: FxHashMap<MarketId, &Flow> = incumbent.iter().flat_map(|f| &f.markets).map(|flow| (flow.market, flow)).collect();
+        let held: FxHashMap<MarketId, &Flow> =
+            incumbent.iter().flat_map(|f| &f.markets).map(|flow| (flow.market, flow)).collect();
         for (index, pair) in self.view.pairs.iter().enumerate() {
             for forward in [true, false] {
                 self.pair(nu, delta, index, forward, held.get(&pair.market).copied());
@@ -237,21 +238,24 @@ impl<'v, 'm> Builder<'v, 'm> {
         if self.columns.is_empty() && others.is_empty() {
             return Ok((self.columns, Vec::new()));
         }
-        let mut model = self.variables.maximise(self.objective).using(good_lp::default_solver);
-        for (t, row) in self.rows.into_iter().enumerate() {
-            if let Some(row) = row {
-                model.add_constraint(constraint::geq(row, -self.view.endowment[t]));
-            }
-        }
-        for share in self.shares {
-            model.add_constraint(constraint::leq(share, 1.0));
-        }
-        for held in self.held {
-            model.add_constraint(held);
-        }
+        let rows = self.rows.into_iter().enumerate();
+        let rows = rows.filter_map(|(t, row)| row.map(|row| constraint::geq(row, -self.view.endowment[t])));
+        let shares = self.shares.into_iter().map(|share| constraint::leq(share, 1.0));
+        let constraints: Vec<Constraint> = rows.chain(shares).chain(self.held).collect();
+        let model = self.variables.clone().maximise(self.objective.clone()).using(good_lp::default_solver);
         // A simplex may cycle; an ordinary programme takes less than a hundredth of this.
-        let solution = model.with_time_limit(MOST_SECONDS).solve().map_err(|e| ProgramError::Solver(e.to_string()))?;
-        let values = self.columns.iter().map(|c| c.1).chain(others.iter().copied()).map(|v| solution.value(v)).collect();
+        let model = constraints.iter().cloned().fold(model.with_time_limit(MOST_SECONDS), SolverModel::with);
+        let names = || self.columns.iter().map(|c| c.1).chain(others.iter().copied());
+        let values: Vec<f64> = match model.solve() {
+            Ok(solution) => names().map(|v| solution.value(v)).collect(),
+            // It may also fail on columns that are nearly the same, which an interior point does not mind.
+            Err(_) => {
+                let model = self.variables.maximise(self.objective).using(good_lp::clarabel);
+                let solution = constraints.into_iter().fold(model, SolverModel::with).solve();
+                let solution = solution.map_err(|e| ProgramError::Solver(e.to_string()))?;
+                names().map(|v| solution.value(v)).collect()
+            }
+        };
         Ok((self.columns, values))
     }
 }

@@ -56,8 +56,15 @@ pub struct Trade {
     pub fill: [f64; 2],
     /// The fill to start from.
     pub start: f64,
-    /// Surplus that it could have elsewhere, in units bought.
-    pub elsewhere: f64,
+}
+
+/// What some trades together must be left with, if it can be had: they could have as much elsewhere.
+#[derive(Debug, Clone)]
+pub struct Floor {
+    /// Indices of the trades.
+    pub trades: Vec<usize>,
+    /// Units of their surplus.
+    pub surplus: f64,
 }
 
 impl Trade {
@@ -108,6 +115,7 @@ pub fn clear(
     choice: &[(MarketId, u8)],
     endowment: &[(Token, f64)],
     trades: &[Trade],
+    floors: &[Floor],
     nu: &[f64],
     start: impl Fn(Token) -> f64,
 ) -> Result<Clearing, ProgramError> {
@@ -119,13 +127,20 @@ pub fn clear(
     let nu: Vec<f64> = view.tokens.iter().map(|&t| nu.get(t as usize).copied().unwrap_or(1.0)).collect();
     let number = |token| view.local(token).unwrap_or_default() as usize;
     let ends: Vec<[usize; 2]> = trades.iter().map(|t| [number(t.sell), number(t.buy)]).collect();
+    let roots = roots(&ends, view.tokens.len());
     let mut prices: Vec<f64> = view.tokens.iter().map(|&t| start(t)).collect();
     let mut fills: Vec<f64> = trades.iter().map(|t| t.start).collect();
     let mut flows = None;
     for (reach, width) in REACHES.into_iter().zip(WIDTHS) {
         let mut build = Builder::new(&view);
         build.markets(&nu, width, flows.as_ref());
-        let step = Step { build, trades, ends: &ends, prices: &prices, fills: &fills }.solve(reach)?;
+        let step = Step { build, trades, floors, ends: &ends, roots: &roots, prices: &prices, fills: &fills }.solve(reach);
+        let step = match step {
+            Ok(step) => step,
+            // A simplex may fail on numbers that are nearly the same; the step before will do.
+            Err(_) if flows.is_some() => break,
+            Err(error) => return Err(error),
+        };
         let most = step.shifts.iter().fold(0.0_f64, |most, s| most.max(s.abs()));
         let moved = step.fills.iter().zip(&fills).zip(trades).fold(0.0_f64, |m, ((a, b), t)| m.max((a - b).abs() / t.fill[1]));
         for (price, shift) in prices.iter_mut().zip(&step.shifts) {
@@ -143,11 +158,30 @@ pub fn clear(
     Ok(Clearing { flows: flows.map(|f| f.markets).unwrap_or_default(), prices, fills })
 }
 
+/// Of each of the ends one token, the same for all that trades connect.
+fn roots(ends: &[[usize; 2]], tokens: usize) -> Vec<usize> {
+    let mut root: Vec<usize> = (0..tokens).collect();
+    loop {
+        let mut settled = true;
+        for &[a, b] in ends {
+            let least = root[a].min(root[b]);
+            settled &= root[a] == root[b];
+            (root[a], root[b]) = (least, least);
+        }
+        if settled {
+            return ends.iter().flatten().map(|&t| root[t]).collect();
+        }
+    }
+}
+
 /// One programme.
 struct Step<'a, 'v, 'm> {
     build: Builder<'v, 'm>,
     trades: &'a [Trade],
+    floors: &'a [Floor],
     ends: &'a [[usize; 2]],
+    /// Of each of the ends: a token whose price stays.
+    roots: &'a [usize],
     prices: &'a [f64],
     fills: &'a [f64],
 }
@@ -160,11 +194,22 @@ struct Stepped {
 
 impl Step<'_, '_, '_> {
     fn solve(mut self, reach: f64) -> Result<Stepped, ProgramError> {
+        // Shifts are counted in what they move, so that all numbers of the programme are of one size.
+        let mut moved = vec![0.0_f64; self.prices.len()];
+        for (k, trade) in self.trades.iter().enumerate() {
+            let [s, b] = self.ends[k];
+            let amount = trade.amounts(self.fills[k], self.prices[s] / self.prices[b]).into_iter().fold(1e-3, f64::max);
+            moved[s] = moved[s].max(amount);
+            moved[b] = moved[b].max(amount);
+        }
         let mut shift: Vec<Option<Variable>> = vec![None; self.prices.len()];
-        for &t in self.ends.iter().flatten() {
-            shift[t].get_or_insert_with(|| self.build.variables.add(variable().min(-reach).max(reach)));
+        for (&t, &root) in self.ends.iter().flatten().zip(self.roots) {
+            // Prices are ratios: one of those that hang together stays.
+            let most = if t == root { 0.0 } else { reach * moved[t] };
+            shift[t].get_or_insert_with(|| self.build.variables.add(variable().min(-most).max(most)));
         }
         let mut fill = Vec::with_capacity(self.trades.len());
+        let mut surpluses = Vec::with_capacity(self.trades.len());
         for (k, trade) in self.trades.iter().enumerate() {
             let [s, b] = self.ends[k];
             let (Some(up), Some(down)) = (shift[s], shift[b]) else { continue };
@@ -181,31 +226,41 @@ impl Step<'_, '_, '_> {
             self.build.rows[exact.0].get_or_insert_default().add_mul(exact.1, amount);
             let row = self.build.rows[other.0].get_or_insert_default();
             row.add_mul(other.1 * ratio, amount);
-            row.add_mul(other.1 * by_price, up);
-            row.add_mul(-other.1 * by_price, down);
+            row.add_mul(other.1 * by_price / moved[s], up);
+            row.add_mul(-other.1 * by_price / moved[b], down);
             // Bought less what the limit asks for what is sold.
             let worth = |sign: f64| if sign > 0.0 { trade.rate } else { 1.0 };
             surplus.add_mul(-exact.1 * worth(exact.1), amount);
             surplus.add_mul(-other.1 * worth(other.1) * ratio, amount);
-            surplus.add_mul(-other.1 * worth(other.1) * by_price, up);
-            surplus.add_mul(other.1 * worth(other.1) * by_price, down);
-            let asked = trade.rate * trade.fee;
+            surplus.add_mul(-other.1 * worth(other.1) * by_price / moved[s], up);
+            surplus.add_mul(other.1 * worth(other.1) * by_price / moved[b], down);
             let missed = self.build.variables.add(variable().min(0.0));
             self.build.objective.add_mul(1.0, surplus.clone());
             self.build.objective.add_mul(-MISSED, missed);
+            let asked = trade.rate * trade.fee;
             self.build.held.push(constraint::geq(surplus.clone() + missed, asked));
-            if trade.elsewhere > 0.0 {
-                let behind = self.build.variables.add(variable().min(0.0).max(trade.elsewhere));
-                self.build.objective.add_mul(-BEHIND, behind);
-                self.build.held.push(constraint::geq(surplus + missed + behind, asked + trade.elsewhere));
+            surpluses.push((surplus, asked));
+        }
+        for floor in self.floors.iter().filter(|floor| floor.surplus > 0.0) {
+            let behind = self.build.variables.add(variable().min(0.0).max(floor.surplus));
+            self.build.objective.add_mul(-BEHIND, behind);
+            let (mut sum, mut asked) = (Expression::from(behind), floor.surplus);
+            for (surplus, fee) in floor.trades.iter().filter_map(|&k| surpluses.get(k)) {
+                sum += surplus.clone();
+                asked += fee;
             }
+            self.build.held.push(constraint::geq(sum, asked));
         }
         let named: Vec<Variable> = shift.iter().flatten().chain(&fill).copied().collect();
         let view = self.build.view;
         let (columns, values) = self.build.run(&named)?;
         let flows = read(view, &columns, &values);
         let mut others = values[columns.len()..].iter().copied();
-        let shifts = shift.iter().map(|s| s.and_then(|_| others.next()).unwrap_or(0.0).clamp(-reach, reach)).collect();
+        let shifts = shift
+            .iter()
+            .zip(&moved)
+            .map(|(s, moved)| s.and_then(|_| others.next()).map_or(0.0, |by| (by / moved).clamp(-reach, reach)))
+            .collect();
         let fills = others.zip(self.trades).map(|(x, trade)| x.clamp(trade.fill[0], trade.fill[1])).collect();
         Ok(Stepped { flows, shifts, fills })
     }

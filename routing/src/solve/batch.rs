@@ -24,6 +24,8 @@ use super::{Choice, FINE, Search, Snapshot};
 
 /// An order that prices fill for less than this part is not tried as a whole.
 const SMALL_PART: f64 = 0.1;
+/// An order whose limit is this far from the prices is not tried again.
+const HOPELESS: f64 = 0.02;
 /// A part that is as good as all.
 const WHOLE: f64 = 1.0 - 1e-6;
 
@@ -77,12 +79,7 @@ impl Batch {
     ///
     /// # Errors
     /// When an order's amounts are not positive and finite, or its tokens are one.
-    pub fn new(
-        snapshot: &Snapshot,
-        orders: Vec<Order>,
-        wanted: &[(Token, f64)],
-        gas: GasPrice,
-    ) -> Result<Self, MarketError> {
+    pub fn new(snapshot: &Snapshot, orders: Vec<Order>, wanted: &[(Token, f64)], gas: GasPrice) -> Result<Self, MarketError> {
         let first = snapshot.markets.len() as MarketId;
         let mut markets = snapshot.markets.clone();
         for order in &orders {
@@ -118,7 +115,7 @@ impl Batch {
         let best = search.best.take()?;
         let relaxed = best.value;
         let mut prices = search.prices;
-        let (choice, forced) = self.settle(best, &barred, &mut prices, budget)?;
+        let (choice, forced) = self.settle(best, &barred, &prices, budget)?;
         let parts = self.parts(&choice, &self.forced(&forced), budget);
         let parts = (0..self.orders.len())
             .map(|k| match parts.get(&k) {
@@ -174,34 +171,11 @@ impl Batch {
     }
 
     /// Settles the orders that are to be filled whole; returns the choice and those that are forced.
-    fn settle(&self, mut best: Choice, barred: &[Hop], prices: &mut [f64], budget: &Budget) -> Option<(Choice, Vec<usize>)> {
-        let mut forced: Vec<usize> = Vec::new();
-        let mut left_out: Vec<usize> = Vec::new();
-        loop {
-            let parts = self.parts(&best, &self.forced(&forced), budget);
-            let mut open: Vec<(usize, f64)> =
-                parts.into_iter().filter(|&(k, part)| self.orders[k].whole && part < WHOLE && !forced.contains(&k)).collect();
-            open.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-            let Some(&(k, part)) = open.first() else { return Some((best, forced)) };
-            let small: Vec<usize> = open.iter().filter(|o| o.1 < SMALL_PART).map(|o| o.0).collect();
-            let attempt = |forced: &[usize], left_out: &[usize]| self.again(&best, forced, left_out, barred, prices, budget);
-            if !small.is_empty() || budget.is_spent() {
-                let gone = if budget.is_spent() { open.iter().map(|o| o.0).collect() } else { small };
-                left_out.extend(gone);
-                best = attempt(&forced, &left_out)?;
-                continue;
-            }
-            debug_assert!(part >= SMALL_PART);
-            let with = [forced.as_slice(), &[k]].concat();
-            let without = [left_out.as_slice(), &[k]].concat();
-            let (filled, dropped) = (attempt(&with, &left_out), attempt(&forced, &without));
-            // Not to trade at all is worth nothing.
-            let least = dropped.as_ref().map_or(0.0, |d| d.value);
-            match filled.filter(|filled| filled.value > least) {
-                Some(filled) => (best, forced) = (filled, with),
-                None => (best, left_out) = (dropped?, without),
-            }
-        }
+    fn settle(&self, best: Choice, barred: &[Hop], prices: &[f64], budget: &Budget) -> Option<(Choice, Vec<usize>)> {
+        let mut state = Settling { batch: self, best, forced: Vec::new(), left_out: Vec::new(), barred, prices, budget };
+        state.decide()?;
+        state.reconsider();
+        Some((state.best, state.forced))
     }
 
     /// The choice anew, from its own prices, with some orders forced and some left out.
@@ -227,5 +201,89 @@ impl Batch {
         let kept: Vec<Kept> = best.kept.iter().filter(|k| !gone(k.market)).copied().collect();
         search.prune(kept);
         search.best.take()
+    }
+}
+
+/// Orders to be filled whole or not at all on the way to one or the other.
+struct Settling<'a> {
+    batch: &'a Batch,
+    best: Choice,
+    forced: Vec<usize>,
+    left_out: Vec<usize>,
+    barred: &'a [Hop],
+    prices: &'a [f64],
+    budget: &'a Budget<'a>,
+}
+
+impl Settling<'_> {
+    fn attempt(&self, forced: &[usize], left_out: &[usize]) -> Option<Choice> {
+        self.batch.again(&self.best, forced, left_out, self.barred, self.prices, self.budget)
+    }
+
+    /// Until no order that must be whole is filled in part.
+    fn decide(&mut self) -> Option<()> {
+        loop {
+            let orders = &self.batch.orders;
+            let parts = self.batch.parts(&self.best, &self.batch.forced(&self.forced), self.budget);
+            let open = parts.into_iter().filter(|(k, part)| orders[*k].whole && *part < WHOLE && !self.forced.contains(k));
+            let mut open: Vec<(usize, f64)> = open.collect();
+            open.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+            let Some(&(k, _)) = open.first() else { return Some(()) };
+            let small: Vec<usize> = open.iter().filter(|o| o.1 < SMALL_PART || self.budget.is_spent()).map(|o| o.0).collect();
+            if !small.is_empty() {
+                let without = [self.left_out.as_slice(), &small].concat();
+                self.leave(without)?;
+                continue;
+            }
+            let with = [self.forced.as_slice(), &[k]].concat();
+            let without = [self.left_out.as_slice(), &[k]].concat();
+            let (filled, dropped) = (self.attempt(&with, &self.left_out), self.attempt(&self.forced, &without));
+            // Not to trade at all is worth nothing.
+            let least = dropped.as_ref().map_or(0.0, |d| d.value).max(0.0);
+            match filled.filter(|filled| filled.value > least) {
+                Some(filled) => (self.best, self.forced) = (filled, with),
+                None => match dropped.filter(|d| d.value > 0.0) {
+                    Some(dropped) => (self.best, self.left_out) = (dropped, without),
+                    None => self.leave(without)?,
+                },
+            }
+        }
+    }
+
+    /// Leaves orders out. Those that are forced may have lived on them, and then go as well.
+    fn leave(&mut self, mut without: Vec<usize>) -> Option<()> {
+        loop {
+            if let Some(choice) = self.attempt(&self.forced, &without).filter(|choice| choice.value > 0.0) {
+                (self.best, self.left_out) = (choice, without);
+                return Some(());
+            }
+            // The last to be forced had the least to offer.
+            without.push(self.forced.pop()?);
+        }
+    }
+
+    /// Tries those that were left out once more, now that it is clear who else is there.
+    fn reconsider(&mut self) {
+        for k in self.left_out.clone() {
+            if self.budget.is_spent() {
+                return;
+            }
+            let order = &self.batch.orders[k];
+            let price =
+                |token: Token| self.best.prices.iter().find(|p| p.0 == token).map_or(self.prices[token as usize], |p| p.1);
+            // Far from its limit there is nothing to be had.
+            if price(order.sell) * order.sell_amount < price(order.buy) * order.buy_amount * (1.0 - HOPELESS) {
+                continue;
+            }
+            let with = [self.forced.as_slice(), &[k]].concat();
+            let without: Vec<usize> = self.left_out.iter().copied().filter(|other| *other != k).collect();
+            let Some(choice) = self.attempt(&with, &without).filter(|choice| choice.value > self.best.value) else { continue };
+            let parts = self.batch.parts(&choice, &self.batch.forced(&with), self.budget);
+            let orders = &self.batch.orders;
+            let whole = parts.iter().all(|(k, part)| !orders[*k].whole || *part >= WHOLE || with.contains(k));
+            if whole {
+                (self.best, self.forced, self.left_out) = (choice, with, without);
+            }
+        }
     }
 }

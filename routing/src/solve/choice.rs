@@ -31,6 +31,8 @@ const CHUNKS: usize = 20;
 const WEIGHTS: [f64; 3] = [0.05, 0.3, 1.0];
 /// Times that better ways are looked for.
 const DETOURS: usize = 4;
+/// Smoothing of limits, less and less, where the prices of many orders do not converge at once.
+const ROUND: [f64; 4] = [1e-3, 1e-4, 1e-5, FINE];
 /// Longest single paths that are tried: the next only where there is none so short.
 const PATH_HOPS: [usize; 3] = [3, 5, 10];
 /// Paths that are split over.
@@ -69,8 +71,18 @@ impl<'a> Search<'a> {
         let saved = gas(&self.snapshot.markets, &kept) * self.gas_value;
         let below = self.best.as_ref().map_or(f64::NEG_INFINITY, |best| best.value - saved - FINE * view.scale());
         let stop = Stop { tolerance: 1e-9, iterations: 60, progress: 0.0, below };
-        let minimum: Minimum = minimise(&view, &mut nu, &smoothing, stop, &mut self.work);
+        let start = nu.clone();
+        let mut minimum: Minimum = minimise(&view, &mut nu, &smoothing, stop, &mut self.work);
         self.budget.spend(u64::from(minimum.evaluations) * view.size());
+        if !minimum.converged && self.work.last().value >= below && !self.problem.served.is_empty() {
+            // Many orders have many corners: round ones first.
+            nu = start;
+            for linear in ROUND {
+                let smoothing = Smoothing { linear, ..smoothing };
+                minimum = minimise(&view, &mut nu, &smoothing, Stop { below: f64::NEG_INFINITY, ..stop }, &mut self.work);
+                self.budget.spend(u64::from(minimum.evaluations) * view.size());
+            }
+        }
         self.seen.insert(kept.clone());
         if self.work.last().value < below {
             return None;

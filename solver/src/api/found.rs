@@ -38,10 +38,9 @@ impl Found {
         tracing::debug!(order = solution.id, score = %verified.score(), "found");
         let one = One { score: verified.score(), solution, suspects };
         if let Some(found) = &mut *self.0.lock() {
-            // A better one for the same order takes the place of the one before.
+            // A later one for the same orders takes the place of the one before.
             match found.iter_mut().find(|known| known.solution.id == one.solution.id) {
-                Some(known) if known.score < one.score => *known = one,
-                Some(_) => (),
+                Some(known) => *known = one,
                 None => found.push(one),
             }
         }

@@ -68,6 +68,9 @@ pub struct Auction {
     pub anchor: Option<(Token, f64)>,
     /// What was left out, and why.
     pub drops: Drops,
+    /// Places of the orders and the pools by name.
+    order_of: FxHashMap<wire::OrderUid, usize>,
+    pool_of: FxHashMap<String, usize>,
 }
 
 impl Auction {
@@ -83,6 +86,8 @@ impl Auction {
             gas_price: request.effective_gas_price,
             anchor: None,
             drops: Drops::default(),
+            order_of: FxHashMap::default(),
+            pool_of: FxHashMap::default(),
         };
         for (&address, token) in &request.tokens {
             auction.add_token(address, Some(token));
@@ -120,7 +125,22 @@ impl Auction {
                 },
             }
         }
+        auction.pool_of = auction.pools.iter().enumerate().map(|(k, pool)| (pool.id.clone(), k)).collect();
+        auction.order_of = auction.orders.iter().enumerate().map(|(k, order)| (order.uid, k)).collect();
         auction
+    }
+
+    /// The place of an order among [`Self::orders`].
+    pub fn order(&self, uid: &wire::OrderUid) -> Option<usize> {
+        let known = self.order_of.get(uid).copied().filter(|&k| self.orders.get(k).is_some_and(|order| order.uid == *uid));
+        // Orders may have been taken out since they were counted.
+        known.or_else(|| self.orders.iter().position(|order| order.uid == *uid))
+    }
+
+    /// The place of a pool among [`Self::pools`].
+    pub fn pool(&self, id: &str) -> Option<usize> {
+        let known = self.pool_of.get(id).copied().filter(|&k| self.pools.get(k).is_some_and(|pool| pool.id == id));
+        known.or_else(|| self.pools.iter().position(|pool| pool.id == id))
     }
 
     fn add_token(&mut self, address: Address, token: Option<&wire::Token>) -> Token {

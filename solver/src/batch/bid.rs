@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use ballast_wire::{self as wire, Amount, Class, Fulfillment, Interaction, LiquidityInteraction, Side, Solution};
 
-use super::Plan;
+use ballast_routing::Token;
+
 use super::policy::Trade;
+use super::{Joint, Plan, Swap};
 use crate::auction::{Auction, Order};
 
 /// A solution before anyone has checked it.
@@ -36,26 +38,12 @@ impl Bid {
             Class::Market => (executed, None),
         };
         let trade = wire::Trade::Fulfillment(Fulfillment { order: order.uid, executed_amount: Amount(executed), fee });
-        let interactions = plan
-            .swaps
-            .iter()
-            .map(|swap| {
-                Interaction::Liquidity(LiquidityInteraction {
-                    internalize: false,
-                    id: auction.pools[swap.pool].id.clone(),
-                    input_token: address(swap.input),
-                    output_token: address(swap.output),
-                    input_amount: Amount(swap.amount_in),
-                    output_amount: Amount(swap.amount_out),
-                })
-            })
-            .collect();
         let solution = Solution {
             id,
             prices,
             trades: vec![trade],
             pre_interactions: Vec::new(),
-            interactions,
+            interactions: interactions(auction, &plan.swaps),
             post_interactions: Vec::new(),
             gas: Some(plan.gas),
             flashloans: None,
@@ -63,4 +51,44 @@ impl Bid {
         };
         Some(Self { solution })
     }
+
+    /// A bid that fills many orders at uniform prices; `None` where the protocol's fee takes more than what is there.
+    pub fn joint(id: u64, auction: &Auction, joint: &Joint) -> Option<Self> {
+        let price = |token: Token| joint.prices.iter().find(|p| p.0 == token).map(|p| p.1);
+        let mut trades = Vec::with_capacity(joint.fills.len());
+        for fill in &joint.fills {
+            let order = &auction.orders[fill.order];
+            let (price_sell, price_buy) = (price(order.sell)?, price(order.buy)?);
+            let trade = Trade { executed: fill.executed, fee: fill.fee, price_sell, price_buy }.charged(order)?;
+            let (executed_amount, fee) = (Amount(trade.executed), Some(Amount(trade.fee)));
+            trades.push(wire::Trade::Fulfillment(Fulfillment { order: order.uid, executed_amount, fee }));
+        }
+        let solution = Solution {
+            id,
+            prices: joint.prices.iter().map(|&(token, price)| (auction.token(token).address, Amount(price))).collect(),
+            trades,
+            pre_interactions: Vec::new(),
+            interactions: interactions(auction, &joint.swaps),
+            post_interactions: Vec::new(),
+            gas: Some(joint.gas),
+            flashloans: None,
+            wrappers: Vec::new(),
+        };
+        Some(Self { solution })
+    }
+}
+
+fn interactions(auction: &Auction, swaps: &[Swap]) -> Vec<Interaction> {
+    let address = |token| auction.token(token).address;
+    let swap = |swap: &Swap| {
+        Interaction::Liquidity(LiquidityInteraction {
+            internalize: false,
+            id: auction.pools[swap.pool].id.clone(),
+            input_token: address(swap.input),
+            output_token: address(swap.output),
+            input_amount: Amount(swap.amount_in),
+            output_amount: Amount(swap.amount_out),
+        })
+    };
+    swaps.iter().map(swap).collect()
 }

@@ -33,7 +33,7 @@ pub struct Compiled {
 }
 
 /// No auction has liquidity for more value units (10⁵ native tokens), and next to larger numbers doubles lose the gas.
-const MOST: f64 = 1e8;
+pub(crate) const MOST: f64 = 1e8;
 
 /// The value of `amount` atoms.
 pub(crate) fn value(liquidity: &Liquidity, token: Token, amount: U256) -> Option<f64> {

@@ -3,15 +3,35 @@
 use ballast_routing::Token;
 use rustc_hash::FxHashMap;
 
-use super::plan::Step;
+use super::step::Step;
+use crate::config::Config;
 
 /// What closed cycles earn, in value units.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Arbitrage {
+pub struct Arbitrage {
     /// Over all pools.
     pub total: f64,
     /// By the auction's pool.
     pub by_pool: FxHashMap<usize, f64>,
+}
+
+impl Arbitrage {
+    /// Pools whose part in cycles is beyond what the operator allows.
+    pub(crate) fn suspects(&self, config: &Config) -> Vec<usize> {
+        let each = config.max_arbitrage_per_pool * 1e3;
+        let all = config.max_arbitrage_per_auction * 1e3;
+        let mut pools: Vec<(usize, f64)> = self.by_pool.iter().map(|(p, v)| (*p, *v)).collect();
+        pools.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        let mut total = self.total;
+        let mut suspects = Vec::new();
+        for (pool, profit) in pools {
+            if profit > each || total > all {
+                suspects.push(pool);
+                total -= profit;
+            }
+        }
+        suspects
+    }
 }
 
 /// Takes cycles out of the flow of value, each at its narrowest step, until none is left. A swap earns ν_out·y − ν_in·x at the

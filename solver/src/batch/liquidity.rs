@@ -86,7 +86,8 @@ impl Liquidity {
             out(quoted[index].pool, "dead end: leads to a token nobody trades", String::new());
             keep[index] = false;
         }
-        let mut markets = Markets::new(auction.tokens.len());
+        // One more than there are: no market trades it, and gas can be counted in it.
+        let mut markets = Markets::new(auction.tokens.len() + 1);
         let mut pool_of = Vec::new();
         for ((Quoted { pool, .. }, index), _) in quoted.iter().zip(source).zip(keep).filter(|(_, keep)| *keep) {
             let prices: PerCoin<f64> = pool.coins.iter().filter_map(|&t| units.get(t)).collect();
@@ -108,6 +109,11 @@ impl Liquidity {
     /// The market of one of the auction's pools, if it takes part.
     pub fn market(&self, pool: usize) -> Option<MarketId> {
         self.pool_of.binary_search(&pool).ok().map(|market| market as MarketId)
+    }
+
+    /// A token that no market trades, worth a value unit: what gas is counted in where several orders pay for it.
+    pub fn numeraire(&self) -> Token {
+        self.snapshot.markets().tokens().saturating_sub(1) as Token
     }
 
     /// Prices at which no cycle pays for its gas: where every order starts from.

@@ -5,11 +5,17 @@ pub mod bid;
 pub mod compile;
 pub(crate) mod cycles;
 pub(crate) mod direct;
+mod execute;
+pub mod joint;
 pub mod liquidity;
 pub mod plan;
 mod policy;
 pub mod prices;
+pub(crate) mod step;
 
 pub use bid::Bid;
+pub use cycles::Arbitrage;
+pub use joint::{Joint, Welfare};
 pub use liquidity::Liquidity;
-pub use plan::{Plan, PlanError, Swap, Way};
+pub use plan::{Plan, PlanError};
+pub use step::{Swap, Way};

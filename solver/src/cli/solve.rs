@@ -42,6 +42,7 @@ impl SolveArgs {
         let read = began.elapsed();
         let report = pipeline::solve(&mut auction, &settings, &timer(self.budget));
         table::say(&table::solutions(&auction, &report));
+        table::say(&table::batch(&auction, &report));
         table::say(&table::drops(&report.drops, self.drops));
         table::say(&table::summary(&auction, &report, read));
         if self.json {

@@ -10,7 +10,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::auction::{Auction, Drops, short};
 use crate::batch::Swap;
-use crate::engine::{Filled, Report};
+use crate::engine::{Answer, Filled, Report, Together};
 use crate::settlement::Verified;
 
 /// Writes to stderr. A closed pipe is no error of ours.
@@ -105,6 +105,63 @@ pub(super) fn solutions(auction: &Auction, report: &Report) -> String {
         ]);
     }
     table.to_string()
+}
+
+/// The batch: what is matched, routed and harvested, what each order has of it, and what was lost between the bound and the score.
+pub(super) fn batch(auction: &Auction, report: &Report) -> String {
+    let batch = match &report.batch {
+        Ok(batch) => batch,
+        Err(why) => return format!("no batch: {why}"),
+    };
+    let Together { verified, joint, took } = batch.as_ref();
+    let native = |value: f64| digits(value / 1e3);
+    let mut table = table(&["order in the batch", "pays", "gets", "filled", "fee", "gas paid for", "surplus", "alone"], 1);
+    for (fill, gas) in verified.fills().iter().zip(joint.fills.iter().map(|f| f.gas)) {
+        let order = &auction.orders[fill.order];
+        let (part, of) = match order.side {
+            Side::Sell => (fill.paid, order.sell_amount),
+            Side::Buy => (fill.got, order.buy_amount),
+        };
+        let alone = match &report.answers[fill.order].0 {
+            Answer::Filled(filled) => digits(eth(filled.verified.score())),
+            Answer::Unfilled(_) => "–".to_owned(),
+        };
+        table.add_row([
+            format!("{} {}", short(&order.uid.to_string()), if order.side == Side::Sell { "sell" } else { "buy" }),
+            whole(auction, order.sell, fill.paid),
+            whole(auction, order.buy, fill.got),
+            format!("{:.1}%", 100.0 * f64::from(part) / f64::from(of)),
+            whole(auction, order.sell, fill.fee),
+            gas.to_string(),
+            digits(eth(fill.score)),
+            alone,
+        ]);
+    }
+    let w = &joint.welfare;
+    let lost = |from: f64, to: f64| {
+        format!("{} ({:.2}%)", native((from - to).max(0.0)), 100.0 * (from - to).max(0.0) / w.bound.max(1e-12))
+    };
+    format!(
+        "{table}\nbatch of {} orders, {} swaps, gas {}: sells {} native, {} of it matched and {} routed; cycles harvest {} native, {} more left \
+         behind for want of funds\nsurplus {} native of a bound of {}: lost to the choice of pools and orders {}, to orders filled whole or not \
+         at all {}, to one price a token {}, to pairs better off alone {}, to integers and unfunded cycles {}; {:.1} ms",
+        verified.fills().len(),
+        joint.swaps.len(),
+        verified.gas(),
+        native(joint.volume),
+        native((joint.volume - joint.routed).max(0.0)),
+        native(joint.routed),
+        native(joint.harvest.total),
+        native(joint.left_behind),
+        digits(eth(verified.score())),
+        native(w.bound),
+        lost(w.bound, w.relaxed),
+        lost(w.relaxed, w.whole),
+        lost(w.whole, w.uniform),
+        lost(w.uniform, w.fair),
+        lost(w.fair, w.realised),
+        took.as_secs_f64() * 1e3,
+    )
 }
 
 /// What was left out: counts by reason with a few names, or all of it.

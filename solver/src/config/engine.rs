@@ -10,6 +10,8 @@ use super::Invalid;
 pub struct Config {
     /// Gas of a settlement before its first swap: one trade in, one out.
     pub settlement_gas: u64,
+    /// Gas of each further trade of a settlement.
+    pub trade_gas: u64,
     /// A pool whose price is off the consensus of deeper pools by more than this factor is not traded with.
     pub quarantine_factor: f64,
     /// The most that closed cycles may earn from one pool in one solution; a pool that gives more is not trusted.
@@ -24,12 +26,15 @@ pub struct Config {
     pub min_surplus: f64,
     /// Looks at markets that one order may take: the same on every machine.
     pub work_per_order: u64,
+    /// Looks at markets that all orders together may take.
+    pub work_per_batch: u64,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             settlement_gas: 106_391,
+            trade_gas: 49_200,
             quarantine_factor: 2.0,
             max_arbitrage_per_pool: 2.0,
             max_arbitrage_per_auction: 20.0,
@@ -37,6 +42,7 @@ impl Default for Config {
             denied_pools: Vec::new(),
             min_surplus: 0.0,
             work_per_order: 40_000_000,
+            work_per_batch: 40_000_000,
         }
     }
 }

@@ -51,6 +51,12 @@ pub fn enforce(limits: &Limits, auction: &Auction, report: &mut Report) {
             *answer = Answer::Unfilled(exceeded.reason().to_owned());
         }
     }
+    if let Ok(batch) = &report.batch
+        && let Err(exceeded) = check(limits, auction, &batch.verified)
+    {
+        report.batch = Err(exceeded.to_string());
+    }
+    report.pairs.retain(|pair| check(limits, auction, &pair.verified).is_ok());
 }
 
 /// Checks one solution.

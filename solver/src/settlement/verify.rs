@@ -218,8 +218,8 @@ struct Check<'a> {
 impl Check<'_> {
     fn trade(&mut self, solution: &Solution, trade: &Fulfillment) -> Result<Fill, Violation> {
         let uid = trade.order;
-        let found = self.auction.orders.iter().enumerate().find(|(_, o)| o.uid == uid);
-        let (index, order) = found.ok_or(Violation::UnknownOrder(uid))?;
+        let index = self.auction.order(&uid).ok_or(Violation::UnknownOrder(uid))?;
+        let order = &self.auction.orders[index];
         let (sell, buy) = (self.auction.token(order.sell), self.auction.token(order.buy));
         let (price_sell, price_buy) = (price(solution, &sell.address)?, price(solution, &buy.address)?);
         let fee = match (order.class, trade.fee) {
@@ -276,7 +276,8 @@ impl Check<'_> {
     }
 
     fn swaps(&mut self, solution: &Solution, config: &Config) -> Result<u64, Violation> {
-        let mut gas = config.settlement_gas;
+        let further = (solution.trades.len() as u64).saturating_sub(1);
+        let mut gas = config.settlement_gas.saturating_add(config.trade_gas.saturating_mul(further));
         let mut markets: FxHashMap<&str, Market> = FxHashMap::default();
         for interaction in &solution.interactions {
             let Interaction::Liquidity(swap) = interaction else { return Err(Violation::Unsupported("a custom interaction")) };
@@ -289,8 +290,8 @@ impl Check<'_> {
     }
 
     fn swap<'s>(&mut self, swap: &'s LiquidityInteraction, markets: &mut FxHashMap<&'s str, Market>) -> Result<u64, Violation> {
-        let pool =
-            self.auction.pools.iter().find(|p| p.id == swap.id).ok_or_else(|| Violation::UnknownLiquidity(swap.id.clone()))?;
+        let pool = self.auction.pool(&swap.id).ok_or_else(|| Violation::UnknownLiquidity(swap.id.clone()))?;
+        let pool = &self.auction.pools[pool];
         let market = markets.entry(&swap.id).or_insert_with(|| pool.market.clone());
         let coin = |market: &Market, token: &Address| {
             market.tokens().iter().position(|t| t == token).ok_or_else(|| Violation::UnknownCoin(swap.id.clone(), *token))

@@ -1,16 +1,14 @@
-//! One auction, from request to verified solutions.
-
-use std::time::{Duration, Instant};
+//! One order by itself, from its problem to a verified solution.
 
 use ballast_routing::{Budget, Hop, Outcome, Search, Status, Token};
 use ballast_wire::Side;
-use rayon::prelude::*;
 
-use crate::auction::{Auction, Drops, Subject};
+use crate::auction::Auction;
 use crate::batch::compile::{Compiled, compile, value};
-use crate::batch::cycles::{Arbitrage, arbitrage};
+use crate::batch::cycles::arbitrage;
 use crate::batch::direct::direct;
-use crate::batch::plan::{Plan, PlanError, Step, Swap, Way, plan, steps};
+use crate::batch::plan::{Plan, PlanError, plan};
+use crate::batch::step::{Step, Swap, Way, steps};
 use crate::batch::{Bid, Liquidity};
 use crate::config::Config;
 use crate::settlement::{Verified, verify};
@@ -77,7 +75,7 @@ pub enum Answer {
 
 impl Answer {
     /// What it is worth in the terms of the order's problem; less than anything if it is none.
-    fn realised(&self) -> f64 {
+    pub(super) fn realised(&self) -> f64 {
         match self {
             Self::Filled(filled) => filled.realised,
             Self::Unfilled(_) => f64::NEG_INFINITY,
@@ -85,110 +83,13 @@ impl Answer {
     }
 
     /// Takes over the lower bound of one that was looked at for longer and is no better.
-    fn learn(&mut self, other: &Self) {
+    pub(super) fn learn(&mut self, other: &Self) {
         if let (Self::Filled(this), Self::Filled(other)) = (self, other) {
             let bound = (other.realised + other.gaps.total).min(this.realised + this.gaps.total);
             this.gaps.total = bound - this.realised;
             this.gaps.gas = this.gaps.total - this.gaps.convex - this.gaps.integer;
         }
     }
-}
-
-/// What came of an auction.
-#[derive(Debug)]
-pub struct Report {
-    /// One for each order of the auction, in its order, with the time it took.
-    pub answers: Vec<(Answer, Duration)>,
-    /// What was left out on the way.
-    pub drops: Drops,
-    /// Pools that took part.
-    pub pools: usize,
-    /// Time to lay the pools out, and for all.
-    pub times: [Duration; 2],
-}
-
-impl Report {
-    /// Verified solutions, the best first, numbered anew.
-    pub fn solutions(&self) -> Vec<ballast_wire::Solution> {
-        let mut filled: Vec<&Filled> = self.filled().map(|(_, f)| f).collect();
-        filled.sort_by_key(|f| std::cmp::Reverse(f.verified.score()));
-        filled
-            .into_iter()
-            .zip(0..)
-            .map(|(f, id)| {
-                let mut solution = f.verified.solution().clone();
-                solution.id = id;
-                solution
-            })
-            .collect()
-    }
-
-    /// The filled orders by their place in the auction.
-    pub fn filled(&self) -> impl Iterator<Item = (usize, &Filled)> {
-        self.answers.iter().enumerate().filter_map(|(k, (answer, _))| match answer {
-            Answer::Filled(filled) => Some((k, filled.as_ref())),
-            Answer::Unfilled(_) => None,
-        })
-    }
-}
-
-/// Solves every order of an auction on all of its liquidity, each by itself. `stop` says when time is up.
-pub fn run(auction: &Auction, config: &Config, stop: &(dyn Fn() -> bool + Sync)) -> Report {
-    run_with(auction, config, stop, &|_| {})
-}
-
-/// As [`run`], and shows each verified solution to `sink` as soon as it is found.
-pub fn run_with(
-    auction: &Auction,
-    config: &Config,
-    stop: &(dyn Fn() -> bool + Sync),
-    sink: &(dyn Fn(&Verified) + Sync),
-) -> Report {
-    let began = Instant::now();
-    let mut drops = auction.drops.clone();
-    let liquidity = Liquidity::new(auction, config, &mut drops);
-    let warm = liquidity.clearing_prices(stop);
-    let laid_out = began.elapsed();
-    let span = tracing::Span::current();
-    let pass = |index: usize, depth: Depth| {
-        let began = Instant::now();
-        let _span = tracing::debug_span!(parent: &span, "order", uid = %auction.orders[index].uid).entered();
-        let answer = attempt(auction, &liquidity, config, index, Some(&warm), stop, depth, None);
-        (answer, began.elapsed())
-    };
-    let show = |answer: &Answer| {
-        if let Answer::Filled(filled) = answer {
-            sink(&filled.verified);
-        }
-    };
-    // What is to be had at once for every order, before any is looked at for longer.
-    let mut answers: Vec<(Answer, Duration)> = (0..auction.orders.len())
-        .into_par_iter()
-        .map(|index| {
-            let first = pass(index, Depth::First);
-            show(&first.0);
-            first
-        })
-        .collect();
-    answers.par_iter_mut().enumerate().for_each(|(index, (answer, took))| {
-        if stop() {
-            return;
-        }
-        let (better, more) = pass(index, Depth::All);
-        *took += more;
-        if better.realised() > answer.realised() || matches!((&*answer, &better), (Answer::Unfilled(_), Answer::Unfilled(_))) {
-            show(&better);
-            *answer = better;
-        } else {
-            answer.learn(&better);
-        }
-    });
-    for (order, (answer, _)) in auction.orders.iter().zip(&answers) {
-        if let Answer::Unfilled(reason) = answer {
-            drops.add(Subject::Order, Some(order.uid.to_string()), reason, "");
-        }
-    }
-    Report { answers, drops, pools: liquidity.len(), times: [laid_out, began.elapsed()] }
 }
 
 /// Solves one order of an auction, the one at `index`, from `warm` prices if there are any.
@@ -218,7 +119,7 @@ pub fn answer_early(
 
 /// How long an order is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Depth {
+pub(super) enum Depth {
     /// Until there is a solution, or none at once.
     First,
     /// For as long as it improves.
@@ -226,7 +127,7 @@ enum Depth {
 }
 
 #[expect(clippy::too_many_arguments, reason = "those of `answer_early`, and how deep")]
-fn attempt(
+pub(super) fn attempt(
     auction: &Auction,
     liquidity: &Liquidity,
     config: &Config,
@@ -378,7 +279,7 @@ impl<'a> Attempt<'a> {
         let proposed = steps(self.liquidity, &outcome.flows, &outcome.prices);
         let price = |token| self.liquidity.units.get(token).unwrap_or(0.0) * outcome.prices[token as usize];
         let harvest = arbitrage(&proposed, price);
-        let suspects = self.suspects(&harvest);
+        let suspects = harvest.suspects(self.config);
         if !suspects.is_empty() {
             tracing::warn!(pools = ?suspects, "cycles earn more than is believable; solving again without");
             return Next::Without(proposed.iter().filter(|s| suspects.contains(&s.pool)).map(Way::of).collect());
@@ -390,7 +291,7 @@ impl<'a> Attempt<'a> {
                 let realised = self.realised(&plan);
                 let made: Vec<Step> = plan.swaps.iter().map(Step::from).collect();
                 let earned = arbitrage(&made, price);
-                let suspects = self.suspects(&earned);
+                let suspects = earned.suspects(self.config);
                 if !suspects.is_empty() {
                     return Next::Without(made.iter().filter(|s| suspects.contains(&s.pool)).map(Way::of).collect());
                 }
@@ -416,23 +317,6 @@ impl<'a> Attempt<'a> {
                 }
             }
         }
-    }
-
-    /// Pools whose part in cycles is beyond what is allowed.
-    fn suspects(&self, harvest: &Arbitrage) -> Vec<usize> {
-        let each = self.config.max_arbitrage_per_pool * 1e3;
-        let all = self.config.max_arbitrage_per_auction * 1e3;
-        let mut pools: Vec<(usize, f64)> = harvest.by_pool.iter().map(|(p, v)| (*p, *v)).collect();
-        pools.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        let mut total = harvest.total;
-        let mut suspects = Vec::new();
-        for (pool, profit) in pools {
-            if profit > each || total > all {
-                suspects.push(pool);
-                total -= profit;
-            }
-        }
-        suspects
     }
 
     fn bar(&mut self, ways: &[Way]) {

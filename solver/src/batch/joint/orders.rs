@@ -1,0 +1,82 @@
+//! Orders as the optimiser's: which can be part of a batch, and what their surplus is worth.
+
+use ballast_routing::{Exact, Order as Leg, Token, Trade};
+use ballast_wire::{Class, Side};
+
+use crate::auction::{Auction, Order};
+use crate::batch::Liquidity;
+use crate::batch::compile::{MOST, value};
+use crate::config::Config;
+
+/// A buy order whose limit is above the reference prices by more than this part scores more than what it trades is worth, and is left to
+/// itself.
+const ABOVE: f64 = 0.02;
+/// How much better than its limit an order must be left, as a part of it, so that rounding to atoms does not miss it.
+pub(super) const CLEAR: f64 = 1e-8;
+/// An order of a batch, in value units.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Member {
+    /// The order's place in the auction.
+    pub index: usize,
+    pub leg: Leg,
+    pub exact: Exact,
+}
+
+impl Member {
+    /// `None` for an order that goes alone or not at all: one without a price, one that nothing scores, one whose fee is taken already,
+    /// one that brings wrappers, which are for a whole settlement.
+    pub fn new(auction: &Auction, liquidity: &Liquidity, config: &Config, index: usize) -> Option<Self> {
+        let order = auction.orders.get(index)?;
+        let sell_amount = value(liquidity, order.sell, order.sell_amount)?;
+        let buy_amount = value(liquidity, order.buy, order.buy_amount)?;
+        let scored = auction.token(order.buy).reference_price.is_some();
+        let alone = order.sell == order.buy || order.class == Class::Market || !order.wrappers.is_empty();
+        let above = order.side == Side::Buy && buy_amount > sell_amount * (1.0 + ABOVE);
+        let sane = [sell_amount, buy_amount].iter().all(|x| *x > 0.0 && *x < MOST);
+        if alone || above || !scored || !sane {
+            return None;
+        }
+        let leg = Leg {
+            sell: order.sell,
+            buy: order.buy,
+            sell_amount,
+            buy_amount,
+            whole: !order.partial,
+            gas: config.trade_gas as f64,
+        };
+        let exact = match order.side {
+            Side::Sell => Exact::Sold,
+            Side::Buy => Exact::Bought,
+        };
+        Some(Self { index, leg, exact })
+    }
+
+    /// The order as a trade that pays `fee` value units, to be filled for about `part`; `None` if the fee takes all.
+    pub fn trade(&self, fee: f64, part: f64) -> Option<Trade> {
+        let Leg { sell, buy, sell_amount, buy_amount, whole, .. } = self.leg;
+        let most = match self.exact {
+            Exact::Sold => sell_amount - fee,
+            Exact::Bought => buy_amount,
+        };
+        let least = if whole { most } else { 0.0 };
+        let rate = buy_amount / sell_amount * (1.0 + CLEAR);
+        (most > 0.0).then_some(Trade { sell, buy, exact: self.exact, rate, fee, fill: [least, most], start: most * part })
+    }
+
+    /// The order itself.
+    pub fn order<'a>(&self, auction: &'a Auction) -> &'a Order {
+        &auction.orders[self.index]
+    }
+}
+
+/// What a unit left over of each token can be worth: surplus is paid in what is bought, or in what a buyer has left of what he sells.
+pub(super) fn wanted(members: &[Member]) -> Vec<(Token, f64)> {
+    let each = members.iter().map(|m| match m.exact {
+        Exact::Sold => (m.leg.buy, 1.0),
+        Exact::Bought => (m.leg.sell, m.leg.buy_amount / m.leg.sell_amount),
+    });
+    let mut wanted: Vec<(Token, f64)> = each.collect();
+    wanted.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
+    wanted.dedup_by_key(|w| w.0);
+    wanted
+}

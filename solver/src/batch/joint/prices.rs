@@ -1,0 +1,89 @@
+//! Clearing prices in integers: every trade is paid to the wei, and nothing is paid that is not there.
+
+use alloy_primitives::U256;
+use ballast_routing::Token;
+use rustc_hash::FxHashMap;
+
+use crate::batch::execute::from_f64;
+use crate::wide::{mul_div, mul_div_up};
+
+/// The least price in integers: what rounding it costs is below what a double holds.
+const LEAST: f64 = 1e16;
+/// Times that a price is raised until what is paid is there.
+const SHAVES: usize = 64;
+
+/// One order's part; atoms.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part {
+    pub sell: Token,
+    pub buy: Token,
+    /// What is exact: sold without the fee, or bought.
+    pub executed: U256,
+    pub exact_sold: bool,
+}
+
+impl Part {
+    /// What is sold without the fee and what is bought at these prices, as the settlement contract computes it.
+    pub fn amounts(&self, price: impl Fn(Token) -> Option<U256>) -> Option<[U256; 2]> {
+        let (sell, buy) = (price(self.sell)?, price(self.buy)?);
+        Some(if self.exact_sold {
+            [self.executed, mul_div_up(self.executed, sell, buy)?]
+        } else {
+            [mul_div(self.executed, buy, sell)?, self.executed]
+        })
+    }
+}
+
+/// Integer prices near `worth` (of an atom of each token, in any unit), at which all parts are paid by what they bring and by what
+/// the swaps leave: `brought` and `taken`, in atoms. The price of a token that is short is raised, by what it is short.
+pub(super) fn exact(parts: &[Part], worth: &[(Token, f64)], net: &FxHashMap<Token, [U256; 2]>) -> Option<FxHashMap<Token, U256>> {
+    let least = worth.iter().map(|w| w.1).fold(f64::INFINITY, f64::min);
+    let mut prices: FxHashMap<Token, U256> = FxHashMap::default();
+    for &(token, worth) in worth {
+        prices.insert(token, from_f64(worth / least * LEAST)?);
+    }
+    for _ in 0..SHAVES {
+        let mut flows = net.clone();
+        let mut paid: FxHashMap<Token, U256> = FxHashMap::default();
+        for part in parts {
+            let [sold, bought] = part.amounts(|token| prices.get(&token).copied())?;
+            let brought = &mut flows.entry(part.sell).or_default()[0];
+            *brought = brought.checked_add(sold)?;
+            let taken = &mut flows.entry(part.buy).or_default()[1];
+            *taken = taken.checked_add(bought)?;
+            *paid.entry(part.buy).or_default() += bought;
+        }
+        let mut short = false;
+        for (token, [brought, taken]) in &flows {
+            let missing = taken.saturating_sub(*brought);
+            if !missing.is_zero() {
+                short = true;
+                let paid = paid.get(token).copied().filter(|paid| !paid.is_zero())?;
+                let price = prices.get_mut(token)?;
+                *price = price.checked_add(mul_div_up(*price, missing, paid)?)?.checked_add(U256::ONE)?;
+            }
+        }
+        if !short {
+            return Some(prices);
+        }
+    }
+    tracing::debug!(?net, ?prices, ?parts, "prices that do not settle");
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_short_is_shaved() {
+        let part = |sell, buy, executed: u64| Part { sell, buy, executed: U256::from(executed), exact_sold: true };
+        // One sells 1,000 of token 0 at 1.0000005; only 1,000 of token 1 are there.
+        let parts = [part(0, 1, 1_000)];
+        let net = FxHashMap::from_iter([(0, [U256::ZERO, U256::from(1_000)]), (1, [U256::from(1_000), U256::ZERO])]);
+        let prices = exact(&parts, &[(0, 1.000_000_5), (1, 1.0)], &net).unwrap();
+        assert_eq!(parts[0].amounts(|t| prices.get(&t).copied()).unwrap(), [U256::from(1_000), U256::from(1_000)]);
+        // Nothing at all is there.
+        assert_eq!(exact(&parts, &[(0, 1.0), (1, 1.0)], &FxHashMap::default()), None);
+    }
+}

@@ -1,0 +1,163 @@
+//! One auction, from request to verified solutions.
+//!
+//! ```text
+//! every order by itself, at once ──► each pair of tokens with several orders ──► all orders in one batch, no pair worse off than alone
+//!          every order by itself, for longer ──► the batch again, where that made an order better off alone
+//! ```
+//!
+//! Something valid is there early, and improves until time is up.
+
+mod order;
+mod together;
+
+use std::time::{Duration, Instant};
+
+use rayon::prelude::*;
+
+use crate::auction::{Auction, Drops, Subject};
+use crate::batch::Liquidity;
+use crate::config::Config;
+use crate::settlement::Verified;
+
+pub use order::{Answer, Filled, Gaps, answer, answer_early};
+use order::{Depth, attempt};
+pub use together::Together;
+use together::{floors, pairs};
+
+/// What came of an auction.
+#[derive(Debug)]
+pub struct Report {
+    /// One for each order of the auction by itself, in its order, with the time it took.
+    pub answers: Vec<(Answer, Duration)>,
+    /// All orders in one settlement, as far as they are better off there.
+    pub batch: Result<Box<Together>, String>,
+    /// The orders of one pair of tokens in one settlement, for each pair with several.
+    pub pairs: Vec<Together>,
+    /// What was left out on the way.
+    pub drops: Drops,
+    /// Pools that took part.
+    pub pools: usize,
+    /// Time to lay the pools out, and for all.
+    pub times: [Duration; 2],
+}
+
+impl Report {
+    /// Verified solutions, the best first, numbered anew.
+    pub fn solutions(&self) -> Vec<ballast_wire::Solution> {
+        let mut all: Vec<&Verified> = self.verified().collect();
+        all.sort_by_key(|verified| std::cmp::Reverse(verified.score()));
+        all.into_iter()
+            .zip(0..)
+            .map(|(verified, id)| {
+                let mut solution = verified.solution().clone();
+                solution.id = id;
+                solution
+            })
+            .collect()
+    }
+
+    /// All that may be sent.
+    pub fn verified(&self) -> impl Iterator<Item = &Verified> {
+        let together = self.batch.iter().map(|batch| &batch.verified).chain(self.pairs.iter().map(|pair| &pair.verified));
+        together.chain(self.filled().map(|(_, filled)| &filled.verified))
+    }
+
+    /// The filled orders by their place in the auction.
+    pub fn filled(&self) -> impl Iterator<Item = (usize, &Filled)> {
+        self.answers.iter().enumerate().filter_map(|(k, (answer, _))| match answer {
+            Answer::Filled(filled) => Some((k, filled.as_ref())),
+            Answer::Unfilled(_) => None,
+        })
+    }
+}
+
+/// Solves the orders of an auction on all of its liquidity, each by itself and all together. `stop` says when time is up.
+pub fn run(auction: &Auction, config: &Config, stop: &(dyn Fn() -> bool + Sync)) -> Report {
+    run_with(auction, config, stop, &|_| {})
+}
+
+/// As [`run`], and shows each verified solution to `sink` as soon as it is found; one with the number of another takes its place.
+pub fn run_with(
+    auction: &Auction,
+    config: &Config,
+    stop: &(dyn Fn() -> bool + Sync),
+    sink: &(dyn Fn(&Verified) + Sync),
+) -> Report {
+    let began = Instant::now();
+    let mut drops = auction.drops.clone();
+    let liquidity = Liquidity::new(auction, config, &mut drops);
+    let warm = liquidity.clearing_prices(stop);
+    let laid_out = began.elapsed();
+    let span = tracing::Span::current();
+    let pass = |index: usize, depth: Depth| {
+        let began = Instant::now();
+        let _span = tracing::debug_span!(parent: &span, "order", uid = %auction.orders[index].uid).entered();
+        let answer = attempt(auction, &liquidity, config, index, Some(&warm), stop, depth, None);
+        (answer, began.elapsed())
+    };
+    let show = |answer: &Answer| {
+        if let Answer::Filled(filled) = answer {
+            sink(&filled.verified);
+        }
+    };
+    // What is to be had at once for every order, before any is looked at for longer.
+    let mut answers: Vec<(Answer, Duration)> = (0..auction.orders.len())
+        .into_par_iter()
+        .map(|index| {
+            let first = pass(index, Depth::First);
+            show(&first.0);
+            first
+        })
+        .collect();
+    let together = together::Solver { auction, liquidity: &liquidity, config, warm: &warm, stop };
+    let pairs = pairs(auction);
+    let pairs: Vec<Together> =
+        pairs.par_iter().enumerate().filter_map(|(k, orders)| together.pair(k as u64 + 1, orders)).collect();
+    pairs.iter().for_each(|pair| sink(&pair.verified));
+    let mut batch = together.all(&floors(auction, &answers, &pairs));
+    if let Ok(batch) = &batch {
+        sink(&batch.verified);
+    }
+    // A better bid for an order of the batch is shown once the batch is as good.
+    let in_batch = |index: usize, batch: &Result<Box<Together>, String>| batch.as_ref().is_ok_and(|batch| batch.fills(index));
+    let improved: Vec<bool> = answers
+        .par_iter_mut()
+        .enumerate()
+        .map(|(index, (answer, took))| {
+            if stop() {
+                return false;
+            }
+            let (better, more) = pass(index, Depth::All);
+            *took += more;
+            if better.realised() > answer.realised() || matches!((&*answer, &better), (Answer::Unfilled(_), Answer::Unfilled(_)))
+            {
+                *answer = better;
+                if !in_batch(index, &batch) {
+                    show(answer);
+                }
+                true
+            } else {
+                answer.learn(&better);
+                false
+            }
+        })
+        .collect();
+    if improved.iter().any(|improved| *improved) {
+        let floors = floors(auction, &answers, &pairs);
+        if !batch.as_ref().is_ok_and(|batch| batch.is_fair(auction, &floors)) && !stop() {
+            batch = together.all(&floors);
+        }
+        if let Ok(batch) = &batch {
+            sink(&batch.verified);
+        }
+        answers.iter().zip(improved).filter(|(_, improved)| *improved).for_each(|((answer, _), _)| show(answer));
+    }
+    for (index, (order, (answer, _))) in auction.orders.iter().zip(&answers).enumerate() {
+        if let Answer::Unfilled(reason) = answer
+            && !in_batch(index, &batch)
+        {
+            drops.add(Subject::Order, Some(order.uid.to_string()), reason, "");
+        }
+    }
+    Report { answers, batch, pairs, drops, pools: liquidity.len(), times: [laid_out, began.elapsed()] }
+}

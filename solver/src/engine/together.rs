@@ -1,0 +1,122 @@
+//! Several orders in one settlement: all of an auction, or those of one pair of tokens.
+
+use std::time::{Duration, Instant};
+
+use alloy_primitives::U256;
+use rustc_hash::FxHashMap;
+
+use super::order::Answer;
+use crate::auction::Auction;
+use crate::batch::joint::{self, Floors, Pair};
+use crate::batch::{Bid, Joint, Liquidity};
+use crate::config::Config;
+use crate::settlement::{Verified, verify};
+
+/// Several orders filled by one settlement.
+#[derive(Debug, Clone)]
+pub struct Together {
+    /// What may be sent.
+    pub verified: Verified,
+    /// Its execution.
+    pub joint: Joint,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Together {
+    /// Whether it fills an order, by its place in the auction.
+    pub fn fills(&self, order: usize) -> bool {
+        self.verified.fills().iter().any(|fill| fill.order == order)
+    }
+
+    /// Whether no pair scores less than it could in a bid of its own.
+    pub(super) fn is_fair(&self, auction: &Auction, floors: &Floors) -> bool {
+        let scores = scores(auction, &self.verified);
+        scores.iter().all(|(pair, score)| floors.get(pair).is_none_or(|floor| score >= floor))
+    }
+}
+
+/// What each pair scores in a solution, in wei.
+fn scores(auction: &Auction, verified: &Verified) -> FxHashMap<Pair, U256> {
+    let mut scores: FxHashMap<Pair, U256> = FxHashMap::default();
+    for fill in verified.fills() {
+        let order = &auction.orders[fill.order];
+        let score = scores.entry([order.sell, order.buy]).or_default();
+        *score = score.saturating_add(fill.score);
+    }
+    scores
+}
+
+/// What each pair could have in a bid of its own.
+pub(super) fn floors(auction: &Auction, answers: &[(Answer, Duration)], pairs: &[Together]) -> Floors {
+    let mut floors = Floors::default();
+    let alone = answers.iter().filter_map(|(answer, _)| match answer {
+        Answer::Filled(filled) => Some(&filled.verified),
+        Answer::Unfilled(_) => None,
+    });
+    for verified in alone.chain(pairs.iter().map(|pair| &pair.verified)) {
+        for (pair, score) in scores(auction, verified) {
+            let floor = floors.entry(pair).or_default();
+            *floor = score.max(*floor);
+        }
+    }
+    floors
+}
+
+/// The pairs of tokens that several orders trade, each with its orders.
+pub(super) fn pairs(auction: &Auction) -> Vec<Vec<usize>> {
+    let mut pairs: FxHashMap<Pair, Vec<usize>> = FxHashMap::default();
+    for (index, order) in auction.orders.iter().enumerate() {
+        pairs.entry([order.sell, order.buy]).or_default().push(index);
+    }
+    let mut pairs: Vec<Vec<usize>> = pairs.into_values().filter(|orders| orders.len() > 1).collect();
+    pairs.sort_unstable();
+    pairs
+}
+
+/// Solves orders together.
+pub(super) struct Solver<'a> {
+    pub auction: &'a Auction,
+    pub liquidity: &'a Liquidity,
+    pub config: &'a Config,
+    /// Prices to start from.
+    pub warm: &'a [f64],
+    pub stop: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl Solver<'_> {
+    /// All orders, no pair worse off than its floor.
+    pub fn all(&self, floors: &Floors) -> Result<Box<Together>, String> {
+        // A quote is for one order, and is not scored.
+        if self.auction.id.is_none() {
+            return Err("a quote".to_owned());
+        }
+        let orders: Vec<usize> = (0..self.auction.orders.len()).collect();
+        let batch = self.solve(0, &orders, floors)?;
+        if batch.is_fair(self.auction, floors) { Ok(Box::new(batch)) } else { Err("a pair is better off alone".to_owned()) }
+    }
+
+    /// The orders of one pair, where more than one of them is filled.
+    pub fn pair(&self, id: u64, orders: &[usize]) -> Option<Together> {
+        if self.auction.id.is_none() {
+            return None;
+        }
+        self.solve(id, orders, &Floors::default()).inspect_err(|why| tracing::debug!(why, ?orders, "no bid for the pair")).ok()
+    }
+
+    fn solve(&self, id: u64, orders: &[usize], floors: &Floors) -> Result<Together, String> {
+        let began = Instant::now();
+        let joint = joint::solve(self.auction, self.liquidity, self.config, orders, floors, Some(self.warm), self.stop)?;
+        if joint.fills.len() < 2 {
+            return Err("no two orders gain by going together".to_owned());
+        }
+        // After those of single orders.
+        let id = self.auction.orders.len() as u64 + id;
+        let bid = Bid::joint(id, self.auction, &joint).ok_or("the protocol's fee takes all that is sold")?;
+        let verified = verify(self.auction, self.config, bid.solution).map_err(|violation| {
+            tracing::error!(%violation, "our own batch does not verify");
+            format!("batch does not verify: {violation}")
+        })?;
+        Ok(Together { verified, joint, took: began.elapsed() })
+    }
+}
