@@ -25,7 +25,7 @@ use super::prices::WEI_PER_UNIT;
 use super::step::{Step, Swap, Way, steps};
 use crate::auction::Auction;
 use crate::config::Config;
-use crate::wide::at_least;
+use crate::wide::{at_least, mul_div_up};
 use orders::{CLEAR, Member, wanted};
 use prices::{Part, exact};
 
@@ -331,7 +331,7 @@ impl Attempt<'_> {
 
     /// Clears again where a pair gets less than it could have by itself; or says who has to go.
     fn be_fair(&self, choice: &Choice, cleared: Cleared) -> Result<Result<Cleared, Again>, String> {
-        let floors = self.floors_of(&cleared);
+        let floors = self.floors_of(&cleared, FAIR);
         let behind = |cleared: &Cleared| -> Vec<(f64, usize)> {
             let lacks = |floor: &Floor| floor.surplus - floor.trades.iter().map(|&k| cleared.surplus(k)).sum::<f64>();
             let all = floors.iter().enumerate().map(|(f, floor)| (lacks(floor) / floor.surplus, f));
@@ -359,7 +359,8 @@ impl Attempt<'_> {
         Ok(Err(Again::Alone(gone)))
     }
 
-    fn floors_of(&self, cleared: &Cleared) -> Vec<Floor> {
+    /// What each pair is to be left with, and a part more.
+    fn floors_of(&self, cleared: &Cleared, more: f64) -> Vec<Floor> {
         let mut of: FxHashMap<Pair, Vec<usize>> = FxHashMap::default();
         for (k, (_, trade, _)) in cleared.trades.iter().enumerate() {
             of.entry([trade.sell, trade.buy]).or_default().push(k);
@@ -367,7 +368,7 @@ impl Attempt<'_> {
         let mut floors: Vec<Floor> = of
             .into_iter()
             .filter_map(|(pair, trades)| {
-                let surplus = f64::from(*self.floors.get(&pair)?) / WEI_PER_UNIT * (1.0 + FAIR);
+                let surplus = f64::from(*self.floors.get(&pair)?) / WEI_PER_UNIT * (1.0 + more);
                 (surplus > 0.0).then_some(Floor { trades, surplus })
             })
             .collect();
@@ -417,11 +418,18 @@ impl Attempt<'_> {
             let Some(prices) = self.prices(&cleared, &parts, &stakes, &run) else {
                 return Err("no prices that what is there can pay".to_owned());
             };
-            let (missed, surplus) = self.missed(&fills, &parts, &prices)?;
+            let (missed, surplus) = self.scored(&fills, &parts, &prices)?;
+            let members = |trades: Vec<usize>| trades.into_iter().map(|k| cleared.trades[k].0).collect();
             if !missed.is_empty() {
-                return Ok(Err(Again::Missed(missed.into_iter().map(|k| cleared.trades[k].0).collect())));
+                return Ok(Err(Again::Missed(members(missed))));
             }
-            welfare.realised = surplus;
+            let unfair = self.floors_of(&cleared, 0.0).into_iter();
+            let unfair = unfair.filter(|floor| floor.trades.iter().map(|&k| surplus[k]).sum::<f64>() < floor.surplus);
+            let unfair: Vec<usize> = unfair.flat_map(|floor| floor.trades).collect();
+            if !unfair.is_empty() {
+                return Ok(Err(Again::Alone(members(unfair))));
+            }
+            welfare.realised = surplus.iter().sum();
             let worth = |token: Token, amount: U256| f64::from(amount) * self.liquidity.units.get(token).unwrap_or(0.0);
             let amounts = |part: &Part| part.amounts(|t| prices.get(&t).copied()).unwrap_or_default();
             let volume: f64 = parts.iter().map(|p| worth(p.sell, amounts(p)[0])).sum();
@@ -520,7 +528,7 @@ impl Attempt<'_> {
             let spare = if parts.iter().any(|p| p.buy == token) { 0.0 } else { LEAST_MARGIN };
             endowment.push((token, change * unit(token) + spare));
         }
-        let floors = self.floors_of(cleared);
+        let floors = self.floors_of(cleared, FAIR);
         let start = |token| cleared.clearing.price(token);
         let found = clear(&self.liquidity.snapshot, &[], &endowment, &trades, &floors, &[], start);
         let found = found.inspect_err(|error| tracing::debug!(%error, "no prices")).ok()?;
@@ -528,9 +536,9 @@ impl Attempt<'_> {
         exact(parts, &worth, &net)
     }
 
-    /// Which fills miss their limits at these prices, and the score of all others in value units.
-    fn missed(&self, fills: &[Fill], parts: &[Part], prices: &FxHashMap<Token, U256>) -> Result<(Vec<usize>, f64), String> {
-        let (mut missed, mut score) = (Vec::new(), 0.0);
+    /// Which fills miss their limits at these prices, and what each is scored, in value units.
+    fn scored(&self, fills: &[Fill], parts: &[Part], prices: &FxHashMap<Token, U256>) -> Result<(Vec<usize>, Vec<f64>), String> {
+        let (mut missed, mut scores) = (Vec::new(), Vec::with_capacity(fills.len()));
         for (k, (fill, part)) in fills.iter().zip(parts).enumerate() {
             let order = &self.auction.orders[fill.order];
             let amounts = part.amounts(|t| prices.get(&t).copied()).ok_or("an amount beyond all numbers")?;
@@ -539,13 +547,12 @@ impl Attempt<'_> {
             if fill.executed.is_zero() || paid > order.sell_amount || !at_least(bought, order.sell_amount, paid, order.buy_amount)
             {
                 missed.push(k);
-                continue;
             }
             let unit = self.liquidity.units.get(order.buy).unwrap_or(0.0);
-            let asked = f64::from(paid) * (f64::from(order.buy_amount) / f64::from(order.sell_amount));
-            score += (f64::from(bought) - asked) * unit;
+            let asked = mul_div_up(paid, order.buy_amount, order.sell_amount).ok_or("an amount beyond all numbers")?;
+            scores.push(f64::from(bought.saturating_sub(asked)) * unit);
         }
-        Ok((missed, score))
+        Ok((missed, scores))
     }
 
     /// Value units of what is sold that pools are given.
