@@ -3,6 +3,7 @@
 //! - `single`: single orders on generated universes of growing size, from laid-out liquidity to a verified plan: time, its growth with the
 //!   pools, and what is left between the result and what no solution could exceed.
 //! - `compare`: other routers on the same pools, the same order and the same gas, measured against the same bound.
+//! - `batch`: whole batches: welfare and time, beside what their orders get one by one.
 //! - `load`: a running service under auctions at a steady rate: latency, time left, memory.
 //!
 //! The kernels under them are timed one by one by `cargo bench -p ballast-bench`.
@@ -13,6 +14,7 @@
 
 mod arbitrage;
 mod attempt;
+mod batch;
 mod clock;
 mod compare;
 mod load;
@@ -41,6 +43,7 @@ enum Command {
     Single(single::SingleArgs),
     /// Other routers on the same pools, order, gas and bound.
     Compare(compare::CompareArgs),
+    Batch(batch::BatchArgs),
     Load(load::LoadArgs),
 }
 
@@ -49,6 +52,7 @@ fn main() -> anyhow::Result<()> {
     let report = match cli.command {
         Command::Single(args) => args.run()?,
         Command::Compare(args) => args.run()?,
+        Command::Batch(args) => args.run()?,
         Command::Load(args) => args.run()?,
     };
     if cli.json {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use alloy_primitives::U256;
 use ballast_fixtures::{Limits, OrderConfig, Prices, Size, Statistics, UniverseConfig, orders, statistics, universe};
-use ballast_solver::auction::{Auction, Drops};
+use ballast_solver::auction::{Auction, Drops, Order};
 use ballast_solver::batch::Liquidity;
 use ballast_solver::config::Config;
 use ballast_wire as wire;
@@ -91,28 +91,45 @@ pub fn scenario(asked: &Asked, config: &Config) -> Scenario {
         }
     }
     auction.orders = chosen.into_iter().map(Ok).collect();
-    let statistics = statistics(&auction);
-    let (auction, read) = timed(|| Auction::new(&auction, |_| true));
+    let mut scenario = laid_out(&auction, config, |_| {});
+    let usd = |order: &Order| sizes.get(&order.uid).copied().unwrap_or_default();
+    scenario.usd = scenario.auction.orders.iter().map(usd).collect();
+    scenario
+}
+
+/// A batch of orders that meet each other; `fill_or_kill` is the share that is filled whole or not at all.
+pub fn batch(pools: usize, count: usize, fill_or_kill: f64, seed: u64, config: &Config) -> Scenario {
+    let mut auction = universe(&UniverseConfig::new(pools, seed));
+    orders(&mut auction, &OrderConfig::batch(count, seed, fill_or_kill));
+    laid_out(&auction, config, |_| {})
+}
+
+/// An auction as it is.
+pub fn read(text: &[u8], config: &Config) -> Result<Scenario, wire::RequestError> {
+    Ok(laid_out(&wire::Auction::from_json(text)?, config, |_| {}))
+}
+
+/// Reads an auction, and lays out what `change` makes of it.
+fn laid_out(request: &wire::Auction, config: &Config, change: impl FnOnce(&mut Auction)) -> Scenario {
+    let (mut auction, read) = timed(|| Auction::new(request, |_| true));
+    change(&mut auction);
     let (liquidity, lay_out) = timed(|| Liquidity::new(&auction, config, &mut Drops::default()));
-    let usd = auction.orders.iter().map(|order| sizes.get(&order.uid).copied().unwrap_or_default()).collect();
-    Scenario { statistics, auction, liquidity, usd, read, lay_out }
+    let usd = vec![f64::NAN; auction.orders.len()];
+    Scenario { statistics: statistics(request), auction, liquidity, usd, read, lay_out }
 }
 
 /// The sales of an auction as fill-or-kill orders without a limit that matters, and how many orders were left out: other routers know
 /// neither exact buy amounts, nor parts, nor limits.
 pub fn given(text: &[u8], config: &Config) -> Result<(Scenario, usize), wire::RequestError> {
     let request = wire::Auction::from_json(text)?;
-    let statistics = statistics(&request);
-    let (mut auction, read) = timed(|| Auction::new(&request, |_| true));
-    let all = request.orders.len();
-    auction.orders.retain(|order| order.side == wire::Side::Sell && order.sell != order.buy);
-    for order in &mut auction.orders {
-        (order.partial, order.buy_amount) = (false, U256::ONE);
-    }
-    let left_out = all - auction.orders.len();
-    let (liquidity, lay_out) = timed(|| Liquidity::new(&auction, config, &mut Drops::default()));
-    let usd = vec![f64::NAN; auction.orders.len()];
-    Ok((Scenario { statistics, auction, liquidity, usd, read, lay_out }, left_out))
+    let scenario = laid_out(&request, config, |auction| {
+        auction.orders.retain(|order| order.side == wire::Side::Sell && order.sell != order.buy);
+        for order in &mut auction.orders {
+            (order.partial, order.buy_amount) = (false, U256::ONE);
+        }
+    });
+    let left_out = request.orders.len() - scenario.auction.orders.len();
+    Ok((scenario, left_out))
 }
 
 /// A universe in one line.

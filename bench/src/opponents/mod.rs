@@ -63,6 +63,37 @@ pub struct Route {
     pub flows: Vec<(Hop, f64)>,
 }
 
+impl Route {
+    /// The same path with as much put in as it takes to get `wanted`; `None` where it does not carry that much.
+    pub fn delivering(&self, task: &Task, wanted: f64) -> Option<Self> {
+        let path: Vec<Hop> = self.flows.iter().map(|(hop, _)| *hop).collect();
+        let (mut low, mut high) = (0.0, self.flows.first()?.1);
+        if task.along(&path, high) < wanted {
+            return None;
+        }
+        // A double has 52 bits to halve.
+        for _ in 0..60 {
+            let middle = 0.5 * (low + high);
+            if task.along(&path, middle) < wanted { low = middle } else { high = middle }
+        }
+        Some(Self::of(task, &path, high))
+    }
+
+    /// A path with so much put in.
+    fn of(task: &Task, path: &[Hop], input: f64) -> Self {
+        let mut output = input;
+        let flows = path
+            .iter()
+            .map(|hop| {
+                let input = output;
+                output = task.along(std::slice::from_ref(hop), input);
+                (*hop, input)
+            })
+            .collect();
+        Self { output, flows }
+    }
+}
+
 /// The routers.
 #[derive(Debug, Clone, Copy)]
 pub enum Router {

@@ -61,11 +61,7 @@ fn split(task: &Task, paths: &[Vec<Hop>]) -> Route {
     }
     let mut route = Route { output: outputs.iter().sum(), ..Route::default() };
     for (path, amount) in paths.iter().zip(amounts).filter(|(_, amount)| *amount > 0.0) {
-        let mut input = amount;
-        for hop in path {
-            route.flows.push((*hop, input));
-            input = task.along(std::slice::from_ref(hop), input);
-        }
+        route.flows.extend(Route::of(task, path, amount).flows);
     }
     route
 }
