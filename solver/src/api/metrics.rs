@@ -107,7 +107,11 @@ pub(super) fn install() -> anyhow::Result<PrometheusHandle> {
     describe_counter!(NOTIFICATIONS, Unit::Count, "notifications from the driver, by kind");
     describe_counter!(RELOADS, Unit::Count, "attempts to read the configuration again, by result");
     describe_counter!(PANICS, Unit::Count, "defects of ours that were caught");
-    describe_counter!(ARCHIVED, Unit::Count, "auctions for the archive, by what came of them: stored, dropped unwritten, failed on the disk");
+    describe_counter!(
+        ARCHIVED,
+        Unit::Count,
+        "auctions for the archive, by what came of them: stored, dropped unwritten, failed on the disk"
+    );
     describe_gauge!(ARCHIVE_QUEUED, Unit::Bytes, "auctions and replies that wait for the archive's disk");
     describe_gauge!(ARCHIVE_DISK, Unit::Bytes, "what the archive takes on disk");
     describe_gauge!(ENABLED, "1 while auctions are solved, 0 while they are switched off");
