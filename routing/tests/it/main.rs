@@ -7,4 +7,5 @@
 )]
 
 mod instances;
+mod prices;
 mod solve;
