@@ -13,15 +13,15 @@ use ballast_solver::config::Config;
 use crate::arbitrage::{arbitrage, arbitrage_after};
 use crate::clock::{Clock, timed};
 use crate::opponents::{ROUTERS, Task};
-use crate::scenario::{Asked, describe, given, scenario};
+use crate::scenario::{Asked, Scenario, describe, given, scenario};
 use crate::show::{Report, caveats, short, table};
-use crate::spread::Spread;
+use crate::spread::{Spread, exponent};
 
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// Pools of the universe.
-    #[arg(long, default_value_t = 500)]
-    pools: usize,
+    /// Pools of the universe; of several universes, one after the other, to see how each router's time grows.
+    #[arg(long, value_delimiter = ',', default_value = "500")]
+    pools: Vec<usize>,
     /// Orders of each size.
     #[arg(long, default_value_t = 10)]
     orders: usize,
@@ -123,25 +123,47 @@ const FIGURES: [&str; 10] = [
     "× first",
 ];
 
+/// All routers on the orders of one universe, or of one auction.
+struct Comparison {
+    pools: usize,
+    all: Vec<Row>,
+    text: String,
+    figures: serde_json::Value,
+}
+
 impl CompareArgs {
     pub fn run(self) -> anyhow::Result<Report> {
         let config = Config::default();
-        let (scenario, name, mut skipped, orders) = match &self.auction {
-            None => {
-                let asked = Asked { pools: self.pools, seed: self.seed, orders: self.orders, usd: &self.usd, ..Asked::default() };
-                let sizes = self.usd.iter().map(f64::to_string).collect::<Vec<_>>().join(", $");
-                let orders = format!("Fill-or-kill sales of ${sizes}, {} orders of each where the pools have room", self.orders);
-                (scenario(&asked, &config), format!("seed {}", self.seed), 0, orders)
-            }
-            Some(path) => {
-                let name = path.display().to_string();
-                let text = std::fs::read(path).with_context(|| name.clone())?;
-                let (scenario, left_out) = given(&text, &config).with_context(|| name.clone())?;
-                let orders = "The auction's sales, those that may be filled in part taken as a whole, all whatever their limit";
-                (scenario, name, left_out, orders.to_owned())
-            }
-        };
-        let description = describe(&scenario.statistics, &name);
+        if let Some(path) = &self.auction {
+            let name = path.display().to_string();
+            let text = std::fs::read(path).with_context(|| name.clone())?;
+            let (scenario, left_out) = given(&text, &config).with_context(|| name.clone())?;
+            let orders = "The auction's sales, those that may be filled in part taken as a whole, all whatever their limit";
+            let Comparison { text, figures, .. } = self.compare(&scenario, &config, &name, left_out, orders);
+            return Ok(Report { text, figures });
+        }
+        let sizes = self.usd.iter().map(f64::to_string).collect::<Vec<_>>().join(", $");
+        let orders = format!("Fill-or-kill sales of ${sizes}, {} orders of each where the pools have room", self.orders);
+        let compared: Vec<Comparison> = self
+            .pools
+            .iter()
+            .map(|&pools| {
+                let asked = Asked { pools, seed: self.seed, orders: self.orders, usd: &self.usd, ..Asked::default() };
+                self.compare(&scenario(&asked, &config), &config, &format!("seed {}", self.seed), 0, &orders)
+            })
+            .collect();
+        let growth = growth(&compared);
+        let mut text: String = compared.iter().map(|c| c.text.as_str()).collect();
+        if growth.iter().any(|(_, exponent)| exponent.is_some()) {
+            let rows = growth.iter().map(|(router, exponent)| vec![router.clone(), exponent.map_or_else(String::new, short)]);
+            text += &format!("\n{}\n", table(&["router", "exponent of the median over the pools"], rows));
+        }
+        let universes: Vec<serde_json::Value> = compared.into_iter().map(|c| c.figures).collect();
+        Ok(Report { text, figures: serde_json::json!({ "universes": universes, "exponents": growth }) })
+    }
+
+    fn compare(&self, scenario: &Scenario, config: &Config, name: &str, mut skipped: usize, orders: &str) -> Comparison {
+        let description = describe(&scenario.statistics, name);
         eprintln!("{description}");
         let snapshot = &scenario.liquidity.snapshot;
         let mut routers: Vec<(String, Vec<Sample>)> = OURS.iter().map(|name| ((*name).to_owned(), Vec::new())).collect();
@@ -150,7 +172,7 @@ impl CompareArgs {
         let (mut unconverged, mut above) = (0, 0);
         for (index, order) in scenario.auction.orders.iter().enumerate() {
             let usd = scenario.usd[index];
-            let Ok(compiled) = compile(order, &scenario.liquidity, &config) else {
+            let Ok(compiled) = compile(order, &scenario.liquidity, config) else {
                 skipped += 1;
                 continue;
             };
@@ -177,7 +199,7 @@ impl CompareArgs {
             let task = Task { snapshot, from: order.sell, to: order.buy, sold, gas: problem.gas };
             for (router, (_, samples)) in ROUTERS.iter().zip(&mut routers[OURS.len()..]) {
                 let (route, took) = timed(|| router.route(&task));
-                let earned = arbitrage_after(&scenario.auction, &scenario.liquidity, &config, problem, &route);
+                let earned = arbitrage_after(&scenario.auction, &scenario.liquidity, config, problem, &route);
                 above += usize::from(route.output > bound * (1.0 + 1e-9));
                 let left = bound - route.output;
                 samples.push(Sample {
@@ -211,6 +233,13 @@ impl CompareArgs {
             "universe": description, "all": all, "by_size": by_size, "free_arbitrage_bps": free, "passed_over": skipped,
             "unconverged": unconverged, "above_bound": above,
         });
-        Ok(Report { text, figures })
+        Comparison { pools: scenario.auction.pools.len(), all, text, figures }
     }
+}
+
+/// By router, the exponent of its median time over the pools.
+fn growth(compared: &[Comparison]) -> Vec<(String, Option<f64>)> {
+    let routers = compared.first().map_or(&[][..], |c| &c.all[..]);
+    let grown = |k: usize| exponent(&compared.iter().map(|c| (c.pools as f64, c.all[k].ms.median)).collect::<Vec<_>>());
+    routers.iter().enumerate().map(|(k, row)| (row.router.clone(), grown(k))).collect()
 }

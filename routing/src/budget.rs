@@ -27,6 +27,11 @@ impl<'a> Budget<'a> {
         !self.is_spent()
     }
 
+    /// Units of work that are left.
+    pub(crate) fn left(&self) -> u64 {
+        self.work.get()
+    }
+
     /// Whether nothing is left.
     pub fn is_spent(&self) -> bool {
         self.work.get() == 0 || self.stop.is_some_and(|stop| stop())

@@ -5,6 +5,7 @@ use rustc_hash::FxHashMap;
 use crate::dual::{Minimum, Stop, minimise};
 use crate::market::{MarketId, Token};
 use crate::path::{Hop, Path, Paths};
+use crate::problem::Limit;
 use crate::program;
 use crate::view::{Kept, Smoothing, View, gas};
 
@@ -14,7 +15,7 @@ use super::{Choice, FINE, Search};
 const FAR: f64 = 0.03;
 /// Gas, over and above the settlement's own, that a better choice of markets might save.
 const FAR_GAS: f64 = 1e6;
-/// Markets added at once.
+/// Markets added at once: so many, or as many again as there are already.
 const ADD: usize = 8;
 /// Parts of an offer that single paths are looked for.
 const PARTS: [f64; 3] = [1.0, 0.1, 0.01];
@@ -51,7 +52,7 @@ impl<'a> Search<'a> {
     /// The worth of a choice, from warm prices.
     fn weigh(&mut self, mut kept: Vec<Kept>) -> Option<Choice> {
         kept.sort_unstable();
-        if kept.is_empty() || self.seen.contains(&kept) || self.budget.is_spent() {
+        if kept.is_empty() || self.seen.contains(&kept) || self.is_over() {
             return None;
         }
         let mut view =
@@ -88,11 +89,12 @@ impl<'a> Search<'a> {
             return None;
         }
         let bound = view.bound(&nu, 0.0);
+        let price = view.local(self.problem.gas.token).map_or(1.0, |t| nu[t as usize]);
+        // What does not trade at all is the first to go.
         let mut margins = vec![f64::NEG_INFINITY; kept.len()];
         view.profits(&nu, |_, market, profit| {
             if let Ok(k) = kept.binary_search_by_key(&market, |k| k.market) {
-                let swaps = f64::from(kept[k].coins.count_ones().saturating_sub(1));
-                margins[k] = profit - swaps * self.snapshot.markets.gas(market) * self.gas_value;
+                margins[k] = profit - self.gas_of(kept[k]) * price;
             }
         });
         let promising = self.best.as_ref().is_none_or(|best| bound > best.value);
@@ -126,19 +128,21 @@ impl<'a> Search<'a> {
         for kept in ways.iter_mut().flat_map(|way| self.paths(way)).collect::<Vec<_>>() {
             self.prune(kept);
         }
-        self.settle(&mut ways);
         self.ways = ways;
+        self.settle();
     }
 
     /// Improves the best choice by the markets beside it and by detours, for as long as they help.
-    fn settle(&mut self, ways: &mut [Way]) {
+    pub(super) fn settle(&mut self) {
+        let mut ways = std::mem::take(&mut self.ways);
         for _ in 0..DETOURS {
             self.near = self.best.iter().flat_map(|best| best.prices.iter().map(|p| p.0)).collect();
             self.climb(Reach::Near);
-            if self.is_hopeless() || self.is_far_off() || !self.detour(ways) {
+            if self.is_hopeless() || self.is_far_off() || !self.detour(&mut ways) {
                 break;
             }
         }
+        self.ways = ways;
     }
 
     /// Begins again from other paths: the best few for each number of them, and those that a sale part by part would take.
@@ -150,12 +154,13 @@ impl<'a> Search<'a> {
             starts.extend((2..PATHS).map(|count| self.disjoint(way, count)));
             starts.extend(WEIGHTS.map(|weight| self.part_by_part(way, weight)));
         }
+        self.ways = ways;
         for start in starts {
-            if self.budget.is_spent() {
+            if self.is_over() {
                 break;
             }
             self.prune(start);
-            self.settle(&mut ways);
+            self.settle();
             if let Some(other) = self.best.take().filter(|other| other.value > best.value) {
                 best = other;
             }
@@ -230,7 +235,7 @@ impl<'a> Search<'a> {
     pub(super) fn climb(&mut self, reach: Reach) {
         loop {
             let improved = self.grow(reach) | self.drop_one();
-            if !improved || self.is_hopeless() || self.is_far_off() || self.budget.is_spent() {
+            if !improved || self.is_hopeless() || self.is_far_off() || self.is_over() {
                 break;
             }
         }
@@ -241,8 +246,8 @@ impl<'a> Search<'a> {
         if self.problem.endowment.is_empty() && !self.problem.served.is_empty() {
             return choice.kept.iter().any(|k| self.problem.served.contains(&k.market));
         }
-        let price = |token: Token| choice.prices.iter().find(|p| p.0 == token).map_or(1.0, |p| p.1);
-        !self.problem.endowment.is_empty() || self.problem.limits.iter().any(|l| price(l.give) * l.rate > price(l.take))
+        let pays = |l: &Limit| choice.price(l.give) * l.rate > choice.price(l.take);
+        !self.problem.endowment.is_empty() || self.problem.limits.iter().any(pays)
     }
 
     /// Adds markets that would earn their gas, many at once and then one at a time. True if it helped.
@@ -250,7 +255,8 @@ impl<'a> Search<'a> {
         let mut improved = false;
         loop {
             let outside = self.outsiders(reach);
-            let mut added = self.prune(self.with(&outside[..outside.len().min(ADD)]));
+            let many = ADD.max(self.best.as_ref().map_or(0, |best| best.kept.len()));
+            let mut added = self.prune(self.with(&outside[..outside.len().min(many)]));
             for candidate in outside.iter().take(ADD) {
                 if added {
                     break;
@@ -258,7 +264,7 @@ impl<'a> Search<'a> {
                 added = self.prune(self.with(std::slice::from_ref(candidate)));
             }
             improved |= added;
-            if !added || self.budget.is_spent() {
+            if !added || self.is_over() {
                 return improved;
             }
         }
@@ -292,39 +298,58 @@ impl<'a> Search<'a> {
         improved
     }
 
-    /// Tries the best choice without each of its markets, and without each coin of the larger ones; least margin first.
+    /// Tries the best choice without each of its markets, and without each coin of the larger ones, where its prices do not rule out
+    /// that it helps; the most promising first.
     fn drop_one(&mut self) -> bool {
         let mut improved = false;
         'again: while let Some(best) = self.best.clone() {
-            let mut order: Vec<usize> = (0..best.kept.len()).collect();
-            order.sort_by(|&a, &b| best.margins[a].total_cmp(&best.margins[b]));
-            for k in order {
-                let gas = self.snapshot.markets.gas(best.kept[k].market) * self.gas_value;
-                // A market that earns many times its gas stays.
-                if best.margins[k] > 20.0 * gas {
-                    break;
-                }
-                let coins = best.kept[k].coins;
-                let mut options = vec![0];
-                if coins.count_ones() > 2 {
-                    options.extend((0..8).map(|c| 1 << c).filter(|c| coins & c != 0).map(|c| coins & !c));
-                }
-                for option in options {
-                    let mut kept = best.kept.clone();
-                    if option == 0 {
-                        kept.remove(k);
-                    } else {
-                        kept[k].coins = option;
+            let mut smaller: Vec<(f64, Vec<Kept>)> = Vec::new();
+            for (k, &Kept { market, coins }) in best.kept.iter().enumerate() {
+                let without = (0..8).map(|c| 1_u8 << c).filter(|c| coins & c != 0).map(|c| coins & !c);
+                let idle = -self.gas_of(best.kept[k]) * best.price(self.problem.gas.token);
+                for coins in std::iter::once(0).chain(without.filter(|left| left.count_ones() > 1)) {
+                    let left = Kept { market, coins };
+                    // By duality: what the others are worth at the same prices, they are worth at most.
+                    let most = best.bound - best.margins[k].max(idle) + self.margin(&best, left);
+                    if most > best.value {
+                        let mut kept = best.kept.clone();
+                        if coins == 0 {
+                            kept.remove(k);
+                        } else {
+                            kept[k] = left;
+                        }
+                        smaller.push((most, kept));
                     }
-                    if self.prune(kept) {
-                        improved = true;
-                        continue 'again;
-                    }
+                }
+            }
+            smaller.sort_by(|a, b| b.0.total_cmp(&a.0));
+            for (_, kept) in smaller {
+                if self.prune(kept) {
+                    improved = true;
+                    continue 'again;
                 }
             }
             break;
         }
         improved
+    }
+
+    /// Profit less gas of a market at a choice's prices.
+    fn margin(&mut self, choice: &Choice, kept: Kept) -> f64 {
+        if kept.coins == 0 {
+            return 0.0;
+        }
+        let mut view = View::part(&self.snapshot.markets, self.problem, &[kept], 0.0, &mut self.renumber);
+        view.bar(self.barred);
+        let nu: Vec<f64> = view.tokens.iter().map(|t| choice.price(*t)).collect();
+        let mut margin = -self.gas_of(kept) * choice.price(self.problem.gas.token);
+        view.profits(&nu, |_, _, profit| margin += profit);
+        margin
+    }
+
+    /// Gas of the swaps that a market may need, in units of the token that gas is paid in.
+    fn gas_of(&self, kept: Kept) -> f64 {
+        gas(&self.snapshot.markets, &[kept]) * self.problem.gas.price
     }
 
     /// Markets outside of the best choice that would earn their gas at its prices, best first.

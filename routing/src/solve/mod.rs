@@ -3,7 +3,7 @@
 //! 1. **Choice.** On a choice of markets everything is convex, and the dual gives its worth in a few dozen evaluations of a few
 //!    markets, without a programme: so choices are compared by the hundred. From the best single path and the best few, markets that do
 //!    not earn their gas are dropped, markets that would and detours that pay are added, for as long as it helps. This alone is what
-//!    [`Search::first`] answers from.
+//!    [`Search::first`] answers from, cut short for large orders among many markets; [`Search::improve`] then goes on with it.
 //! 2. **Prices** over all markets, each at its gas or not at all: the minimum of the gas-aware dual, its corners rounded less and
 //!    less. They bound what any choice could reach, and [`Search::improve`] takes them, and other paths, to begin again from. Once no
 //!    market outside of a choice would earn its gas and all inside do, the choice is optimal: its worth is the bound. The bound is
@@ -32,6 +32,10 @@ const FINE: f64 = 3e-6;
 const WIDTHS: [f64; 4] = [1e-2, 1e-3, 1e-4, 1e-5];
 /// A convex gap that is as good as none: a part of the problem's scale (10⁻⁴ basis points).
 const CLOSED: f64 = 1e-8;
+
+/// What may be spent on the first outcome: so much, and so many looks at each market. Large orders would take many times that.
+const FIRST_WORK: u64 = 100_000;
+const FIRST_LOOKS: u64 = 80;
 
 /// Markets with what is derived of them once and used by every solve.
 #[derive(Debug, Clone)]
@@ -135,6 +139,13 @@ struct Choice {
     margins: Vec<f64>,
 }
 
+impl Choice {
+    /// The price of a token; one where the choice does not touch it.
+    fn price(&self, token: Token) -> f64 {
+        self.prices.iter().find(|p| p.0 == token).map_or(1.0, |p| p.1)
+    }
+}
+
 /// A problem on its way to its solution: [`first`](Self::first) what is found at once, then [`improve`](Self::improve) for as long as the
 /// budget lasts.
 pub struct Search<'a> {
@@ -142,6 +153,8 @@ pub struct Search<'a> {
     problem: &'a Problem,
     barred: &'a [Hop],
     budget: &'a Budget<'a>,
+    /// What the work that is under way has to leave of the budget.
+    spare: u64,
     /// All markets that are not barred.
     whole: View<'a>,
     /// Prices of all tokens.
@@ -186,6 +199,7 @@ impl<'a> Search<'a> {
             problem,
             barred,
             budget,
+            spare: 0,
             whole,
             prices,
             gas_value,
@@ -204,6 +218,8 @@ impl<'a> Search<'a> {
         if self.is_hopeless() {
             return self.idle();
         }
+        let most = FIRST_WORK + FIRST_LOOKS * self.snapshot.markets.len() as u64;
+        self.spare = self.budget.left().saturating_sub(most);
         self.choose();
         self.outcome()
     }
@@ -213,6 +229,11 @@ impl<'a> Search<'a> {
         let before = self.best.as_ref()?.value;
         if self.is_hopeless() || self.is_far_off() || self.budget.is_spent() {
             return None;
+        }
+        let cut = self.is_over();
+        self.spare = 0;
+        if cut {
+            self.settle();
         }
         self.bound_and_retry();
         let better = self.best.as_ref().is_some_and(|best| best.value > before);
@@ -232,6 +253,11 @@ impl<'a> Search<'a> {
         self.bound <= self.problem.reserve || (idle && self.problem.limits.iter().all(far))
     }
 
+    /// Whether the work that is under way has to end.
+    fn is_over(&self) -> bool {
+        self.budget.is_spent() || self.budget.left() <= self.spare
+    }
+
     /// Units that the problem moves.
     fn scale(&self) -> f64 {
         self.whole.scale()
@@ -249,13 +275,20 @@ impl<'a> Search<'a> {
     fn outcome(&mut self) -> Outcome {
         let Some(best) = self.best.clone().filter(|best| best.bound > self.problem.reserve) else { return self.idle() };
         let (view, mut nu) = self.part_of(&best);
-        // Where prices leave no amount open, the markets' answers to them are the flows.
+        // Where prices leave no amount open, the markets' answers to them are the flows, or nearly; and what is left if no programme
+        // has a solution.
         let answers = program::answers(&view, &nu, &Smoothing { gas: None, gas_value: self.gas_value, linear: FINE });
         let mut bound = best.bound;
         let enough = CLOSED * view.scale();
-        let mut flows = Some(answers).filter(|answers| bound - answers.gross <= enough);
+        let mut flows = Some(answers).filter(|answers| answers.gross.is_finite());
         let gap = |bound: f64, flows: &Option<Flows>| flows.as_ref().map_or(f64::INFINITY, |f| bound - f.gross);
-        for (linear, widths) in [(FINE, [1e-4, 1e-5]), (1e-8, [1e-4, 1e-6]), (1e-4, [1e-2, 1e-3]), (1e-6, [1e-3, 1e-4])] {
+        for (linear, widths, enough) in [
+            (FINE, [1e-2, 1e-4], enough),
+            // From here on a programme costs more than it brings.
+            (1e-4, [1e-2, 1e-3], 10.0 * enough),
+            (1e-8, [1e-4, 1e-6], 10.0 * enough),
+            (1e-6, [1e-3, 1e-4], 10.0 * enough),
+        ] {
             if gap(bound, &flows) <= enough {
                 break;
             }

@@ -8,4 +8,5 @@
 
 mod batch;
 mod instances;
+mod prices;
 mod solve;

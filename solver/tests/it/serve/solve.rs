@@ -56,6 +56,10 @@ fn the_demo_is_solved_best_first_and_counted() {
 fn what_was_answered_is_archived_and_solved_again() {
     let server = Server::start("archived", "");
     assert!(!solutions(server.post("/solve", request(&demo(), LONG).to_string())).is_empty());
+    let figures = server.get("/metrics");
+    for line in [r#"ballast_archived_total{result="dropped"} 0"#, r#"ballast_archived_total{result="failed"} 0"#] {
+        assert!(figures.lines().any(|l| l == line), "{line:?} is not in {figures}");
+    }
     let directory = server.archive();
     server.signal("TERM");
     assert!(server.ended());
