@@ -22,6 +22,8 @@ pub(super) enum Suspect {
     /// A contract with its tokens: one contract settles all foreign orders of a protocol.
     Pool(Address, Vec<Address>),
     Token(Address),
+    /// That several orders were settled together: any of them may be to blame.
+    Batch,
 }
 
 impl Suspect {
@@ -35,6 +37,7 @@ impl Suspect {
             Self::Order(_) => avoid.order_after,
             Self::Pool(..) => avoid.pool_after,
             Self::Token(_) => avoid.token_after,
+            Self::Batch => avoid.batch_after,
         }
     }
 }
@@ -100,6 +103,7 @@ impl Failures {
             let allowance = suspect.allowance(avoid);
             allowance > 0 && memory.suspects.peek(suspect).is_some_and(|s| s.until > now && s.failures >= allowance)
         };
+        auction.alone |= avoided(&Suspect::Batch);
         let tokens: Vec<bool> =
             auction.tokens.iter().map(|token| !token.trusted && avoided(&Suspect::Token(token.address))).collect();
         let Auction { orders, pools, drops, .. } = auction;
@@ -125,8 +129,11 @@ fn keep(token: bool, itself: bool, mut drop: impl FnMut(&str)) -> bool {
     !token && !itself
 }
 
-/// What a solution uses.
+/// What a solution uses. Of several orders together none is suspected by itself: each goes alone for a while, and then it shows.
 pub(super) fn suspects(auction: &Auction, solution: &Solution) -> Vec<Suspect> {
+    if solution.trades.len() > 1 {
+        return vec![Suspect::Batch];
+    }
     let mut suspects = Vec::new();
     for trade in &solution.trades {
         if let Trade::Fulfillment(fill) = trade {
@@ -157,7 +164,7 @@ mod tests {
     use super::*;
     use crate::config::{Config, Settings};
 
-    const AVOID: Avoid = Avoid { period: Duration::from_secs(60), order_after: 0, pool_after: 1, token_after: 0 };
+    const AVOID: Avoid = Avoid { period: Duration::from_secs(60), order_after: 0, pool_after: 1, token_after: 0, batch_after: 1 };
 
     fn read() -> Auction {
         Auction::new(&ballast_fixtures::demo(), |_| true)
@@ -167,6 +174,7 @@ mod tests {
     fn solved() -> (Auction, Vec<Solution>) {
         let mut auction = read();
         auction.orders.truncate(2);
+        auction.alone = true;
         let settings = Settings { engine: Config { work_per_order: 1_000_000, ..Config::default() }, ..Settings::default() };
         let report = crate::pipeline::solve(&mut auction, &settings, &|| false);
         let solutions = report.solutions();
@@ -218,6 +226,14 @@ mod tests {
         let all = read().orders.len();
         assert_eq!(orders_after(Avoid { order_after: 1, ..AVOID }, true), all - 1);
         assert_eq!(orders_after(Avoid { token_after: 1, ..AVOID }, true), all);
+        // Of a batch nobody is suspected, but that it was one.
+        let mut both = solutions[0].clone();
+        both.trades.extend(solutions[1].trades.clone());
+        failures.remember("42", [(7, suspects(&auction, &both))]);
+        failures.hear(&notification("revert", &auction, 7), &AVOID, now);
+        let (mut next, patient) = (read(), Avoid { pool_after: 0, ..AVOID });
+        failures.avoid(&mut next, &patient, now);
+        assert!(next.alone && next.orders.len() == all);
         // An unknown solution is nobody's fault.
         failures.hear(&notification("revert", &auction, 99), &AVOID, now);
     }

@@ -66,6 +66,8 @@ pub struct Auction {
     /// A token whose worth is known without a reference price, in thousandths of the native token for an atom: prices are found from
     /// there too.
     pub anchor: Option<(Token, f64)>,
+    /// Whether each order is to be settled by itself.
+    pub alone: bool,
     /// What was left out, and why.
     pub drops: Drops,
     /// Places of the orders and the pools by name.
@@ -85,6 +87,7 @@ impl Auction {
             pools: Vec::with_capacity(request.liquidity.len()),
             gas_price: request.effective_gas_price,
             anchor: None,
+            alone: false,
             drops: Drops::default(),
             order_of: FxHashMap::default(),
             pool_of: FxHashMap::default(),

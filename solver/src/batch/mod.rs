@@ -11,6 +11,7 @@ pub mod liquidity;
 pub mod plan;
 mod policy;
 pub mod prices;
+mod reference;
 pub(crate) mod step;
 
 pub use bid::Bid;

@@ -24,6 +24,8 @@ pub struct Config {
     pub denied_pools: Vec<Address>,
     /// The least worth of an order's surplus, below which it is not worth a settlement.
     pub min_surplus: f64,
+    /// Whether orders are settled together where they gain by it.
+    pub batch: bool,
     /// Looks at markets that one order may take: the same on every machine.
     pub work_per_order: u64,
     /// Looks at markets that all orders together may take.
@@ -41,6 +43,7 @@ impl Default for Config {
             denied_tokens: Vec::new(),
             denied_pools: Vec::new(),
             min_surplus: 0.0,
+            batch: true,
             work_per_order: 40_000_000,
             work_per_batch: 40_000_000,
         }

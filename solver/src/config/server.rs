@@ -125,11 +125,13 @@ pub struct Avoid {
     pub pool_after: u32,
     /// Failures in that time after which a token is avoided; 0 for never.
     pub token_after: u32,
+    /// Failures in that time of solutions with several orders, after which each order is settled by itself; 0 for never.
+    pub batch_after: u32,
 }
 
 impl Default for Avoid {
     fn default() -> Self {
-        Self { period: Duration::from_secs(120), order_after: 1, pool_after: 1, token_after: 2 }
+        Self { period: Duration::from_secs(120), order_after: 1, pool_after: 1, token_after: 2, batch_after: 1 }
     }
 }
 

@@ -87,10 +87,7 @@ pub(super) struct Solver<'a> {
 impl Solver<'_> {
     /// All orders, no pair worse off than its floor.
     pub fn all(&self, floors: &Floors) -> Result<Box<Together>, String> {
-        // A quote is for one order, and is not scored.
-        if self.auction.id.is_none() {
-            return Err("a quote".to_owned());
-        }
+        self.wanted()?;
         let orders: Vec<usize> = (0..self.auction.orders.len()).collect();
         let batch = self.solve(0, &orders, floors)?;
         if batch.is_fair(self.auction, floors) { Ok(Box::new(batch)) } else { Err("a pair is better off alone".to_owned()) }
@@ -98,10 +95,18 @@ impl Solver<'_> {
 
     /// The orders of one pair, where more than one of them is filled.
     pub fn pair(&self, id: u64, orders: &[usize]) -> Option<Together> {
-        if self.auction.id.is_none() {
-            return None;
-        }
+        self.wanted().ok()?;
         self.solve(id, orders, &Floors::default()).inspect_err(|why| tracing::debug!(why, ?orders, "no bid for the pair")).ok()
+    }
+
+    fn wanted(&self) -> Result<(), &'static str> {
+        match self.auction {
+            // For one order, and not scored.
+            Auction { id: None, .. } => Err("a quote"),
+            Auction { alone: true, .. } => Err("batches are avoided after failures"),
+            _ if !self.config.batch => Err("switched off (engine.batch)"),
+            _ => Ok(()),
+        }
     }
 
     fn solve(&self, id: u64, orders: &[usize], floors: &Floors) -> Result<Together, String> {

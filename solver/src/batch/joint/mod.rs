@@ -15,14 +15,15 @@ mod prices;
 
 use alloy_primitives::U256;
 use ballast_routing::{Batch, Budget, Clearing, Exact, Floor, GasPrice, Hop, Joint as Choice, Token, Trade, clear};
+use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use super::Liquidity;
 use super::cycles::{Arbitrage, arbitrage};
 use super::execute::{Funding, Run, Stake, from_f64};
 use super::plan::{PlanError, fee};
 use super::prices::WEI_PER_UNIT;
 use super::step::{Step, Swap, Way, steps};
+use super::{Liquidity, reference};
 use crate::auction::Auction;
 use crate::config::Config;
 use crate::wide::{at_least, mul_div_up};
@@ -99,6 +100,8 @@ pub struct Joint {
     pub routed: f64,
     /// Orders that were left out because their pair is better off in a bid of its own.
     pub better_alone: Vec<usize>,
+    /// Orders that were left out because the best single path would have paid them more.
+    pub beaten: Vec<usize>,
     /// How often it was solved.
     pub attempts: usize,
 }
@@ -109,6 +112,8 @@ enum Again {
     Missed(Vec<usize>),
     /// Without these: they would be better off alone.
     Alone(Vec<usize>),
+    /// Without these: a single path would pay more.
+    Beaten(Vec<usize>),
     /// Without these ways.
     Barred(Vec<Way>),
 }
@@ -167,7 +172,7 @@ impl Cleared {
 impl Attempt<'_> {
     fn run(&self, warm: Option<&[f64]>, stop: &(dyn Fn() -> bool + Sync)) -> Result<Joint, String> {
         let budget = Budget::until(self.config.work_per_batch, stop);
-        let (mut out, mut barred, mut alone) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut out, mut barred, mut alone, mut beaten) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut prices = warm.map(<[f64]>::to_vec);
         let mut first: Option<Welfare> = None;
         for attempts in 1..=ATTEMPTS {
@@ -187,9 +192,9 @@ impl Attempt<'_> {
             tracing::debug!(attempts, filled, markets = choice.markets.len(), ?welfare, "a choice");
             match done? {
                 Ok(joint) => {
-                    let better_alone = alone;
                     let uniform = first.map_or(welfare.uniform, |w| w.uniform);
-                    return Ok(Joint { welfare: Welfare { uniform, ..joint.welfare }, better_alone, attempts, ..joint });
+                    let welfare = Welfare { uniform, ..joint.welfare };
+                    return Ok(Joint { welfare, better_alone: alone, beaten, attempts, ..joint });
                 }
                 Err(Again::Missed(members)) => {
                     tracing::debug!(?members, "miss their limits");
@@ -198,6 +203,12 @@ impl Attempt<'_> {
                 Err(Again::Alone(members)) => {
                     tracing::debug!(?members, "better off alone");
                     alone.extend(members.iter().map(|&m| self.members[m].index));
+                    out.extend(members);
+                }
+                Err(Again::Beaten(members)) => {
+                    let orders = members.iter().map(|&m| self.members[m].index);
+                    tracing::warn!(orders = ?orders.clone().collect::<Vec<_>>(), "a single path would pay more than the batch");
+                    beaten.extend(orders);
                     out.extend(members);
                 }
                 Err(Again::Barred(ways)) => {
@@ -429,6 +440,10 @@ impl Attempt<'_> {
             if !unfair.is_empty() {
                 return Ok(Err(Again::Alone(members(unfair))));
             }
+            let beaten = self.beaten(&fills, &parts, &prices);
+            if !beaten.is_empty() {
+                return Ok(Err(Again::Beaten(members(beaten))));
+            }
             welfare.realised = surplus.iter().sum();
             let worth = |token: Token, amount: U256| f64::from(amount) * self.liquidity.units.get(token).unwrap_or(0.0);
             let amounts = |part: &Part| part.amounts(|t| prices.get(&t).copied()).unwrap_or_default();
@@ -437,7 +452,7 @@ impl Attempt<'_> {
             let mut prices: Vec<(Token, U256)> = prices.into_iter().collect();
             prices.sort_unstable();
             let left_behind = (planned.total - harvest.total).max(0.0);
-            let (better_alone, attempts) = (Vec::new(), 0);
+            let (better_alone, beaten, attempts) = (Vec::new(), Vec::new(), 0);
             let swaps = run.swaps;
             return Ok(Ok(Joint {
                 fills,
@@ -450,6 +465,7 @@ impl Attempt<'_> {
                 volume,
                 routed,
                 better_alone,
+                beaten,
                 attempts,
             }));
         }
@@ -553,6 +569,17 @@ impl Attempt<'_> {
             scores.push(f64::from(bought.saturating_sub(asked)) * unit);
         }
         Ok((missed, scores))
+    }
+
+    /// Which fills the best single path would pay more for.
+    fn beaten(&self, fills: &[Fill], parts: &[Part], prices: &FxHashMap<Token, U256>) -> Vec<usize> {
+        let beaten = |(fill, part): (&Fill, &Part)| {
+            let [sold, bought] = part.amounts(|t| prices.get(&t).copied()).unwrap_or_default();
+            let order = &self.auction.orders[fill.order];
+            let paid = sold.saturating_add(fill.fee);
+            reference::alone(self.auction, self.liquidity, self.config, order, paid).is_some_and(|alone| alone > bought)
+        };
+        fills.par_iter().zip(parts).enumerate().filter(|(_, each)| beaten(*each)).map(|(k, _)| k).collect()
     }
 
     /// Value units of what is sold that pools are given.

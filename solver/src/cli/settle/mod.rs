@@ -12,17 +12,18 @@ use alloy_primitives::Address;
 use anyhow::bail;
 use ballast_adapters::evm::Snapshot;
 use ballast_adapters::{Exact, Venue};
+use ballast_wire::OrderUid;
 use clap::Args;
 
 use super::request::RequestArgs;
 use super::table;
 use crate::auction::{Auction, Drops, short};
-use crate::batch::Liquidity;
+use crate::batch::{Liquidity, Swap};
 use crate::config::Config;
-use crate::engine::{self, Answer, Filled};
+use crate::engine::{self, Answer, Filled, Report};
 use crate::settlement::encode::{Encoded, Encoder, Settlement};
 use crate::settlement::ledger::{Entry, Ledger};
-use crate::settlement::{Allowances, Difference, KeyName, Node, Settings, foreseen, simulate};
+use crate::settlement::{Allowances, Difference, KeyName, Node, Settings, Verified, foreseen, simulate};
 use show::{Fate, Settled};
 
 /// Gas that a transaction may take over the node's estimate, in percent: pools move until it is mined.
@@ -33,7 +34,8 @@ const LEDGER: &str = "ballast-ledger.jsonl";
 
 /// Solve an auction and settle it on a chain: encode, simulate, send, and compare what was promised with what was paid.
 ///
-/// Solutions are settled one after another, the best first. A solution whose pools an earlier one has moved is solved again on what
+/// The batch of all orders that gain by going together is settled first, then what is left of the others one after another, the best
+/// first. If the batch fails, orders that fail by themselves are left out of it. A solution whose pools an earlier one has moved is solved again on what
 /// the earlier one leaves. Each is simulated at the node before it is sent, and one that would fail is not. Afterwards the receipt's events
 /// are compared with the promise to the wei. Exits with 1 if an outcome is worse than its promise, or if
 /// nothing could be settled.
@@ -169,15 +171,41 @@ impl Run {
     async fn all(&mut self, budget: Duration) -> Vec<Settled> {
         let end = Instant::now().checked_add(budget);
         let stop = move || end.is_some_and(|end| Instant::now() >= end);
-        let report = engine::run(&self.market, &self.config, &stop);
+        let mut settled = Vec::new();
+        let report = loop {
+            let report = engine::run(&self.market, &self.config, &stop);
+            let Ok(batch) = &report.batch else { break report };
+            let tried = self.one(&batch.verified, &batch.joint.swaps).await;
+            if tried.iter().all(|one| !matches!(one.fate, Fate::Failed(_))) {
+                settled.extend(tried);
+                break report;
+            }
+            // Who fails by himself would make every batch fail.
+            let Some(culprits) = self.culprits(&report).await.filter(|culprits| !culprits.is_empty()) else { break report };
+            for culprit in &culprits {
+                table::say(&format!(
+                    "order {}: fails by itself, and is left out of the batch",
+                    short(&culprit.orders[0].to_string())
+                ));
+            }
+            self.market.orders.retain(|order| culprits.iter().all(|culprit| !culprit.orders.contains(&order.uid)));
+            settled.extend(culprits);
+        };
         table::say(&table::solutions(&self.market, &report));
+        table::say(&table::batch(&self.market, &report));
         if report.drops.iter().next().is_some() {
             table::say(&table::drops(&report.drops, false));
         }
-        let mut ranked: Vec<(usize, &Filled)> = report.filled().collect();
+        let done: Vec<OrderUid> = settled.iter().flat_map(|one| one.orders.clone()).collect();
+        let mut moved: BTreeSet<usize> = BTreeSet::new();
+        if let Ok(batch) = &report.batch
+            && batch.verified.fills().iter().any(|fill| done.contains(&self.market.orders[fill.order].uid))
+        {
+            moved.extend(batch.joint.swaps.iter().map(|swap| swap.pool));
+        }
+        let mut ranked: Vec<(usize, &Filled)> =
+            report.filled().filter(|(order, _)| !done.contains(&self.market.orders[*order].uid)).collect();
         ranked.sort_by_key(|(_, filled)| std::cmp::Reverse(filled.verified.score()));
-        let mut moved = BTreeSet::new();
-        let mut settled = Vec::new();
         for (order, filled) in ranked {
             let again = filled.swaps.iter().any(|swap| moved.contains(&swap.pool)).then(|| self.again(order, &stop));
             let filled = match &again {
@@ -189,7 +217,7 @@ impl Run {
                     continue;
                 }
             };
-            for one in self.one(filled).await {
+            for one in self.one(&filled.verified, &filled.swaps).await {
                 if matches!(one.fate, Fate::Mined { .. }) {
                     moved.extend(filled.swaps.iter().map(|swap| swap.pool));
                 }
@@ -199,6 +227,22 @@ impl Run {
         settled
     }
 
+    /// The orders of a report whose own settlements fail, as simulated; `None` where nothing can be simulated.
+    async fn culprits(&mut self, report: &Report) -> Option<Vec<Settled>> {
+        self.look().await.ok()?;
+        let mut culprits = Vec::new();
+        for (_, filled) in report.filled() {
+            let Ok(Encoded { settlements, .. }) = self.encode(&filled.verified).await else { continue };
+            for settlement in settlements {
+                if let Err(error) = self.foresee(&settlement) {
+                    let orders = settlement.trades.iter().map(|t| t.order).collect();
+                    culprits.push(Settled { orders, settlement: Some(settlement), fate: Fate::Failed(error) });
+                }
+            }
+        }
+        self.snapshot.as_ref().map(|_| culprits)
+    }
+
     /// Solves an order again on what the settlements so far leave.
     fn again(&self, order: usize, stop: &(dyn Fn() -> bool + Sync)) -> Answer {
         let liquidity = Liquidity::new(&self.market, &self.config, &mut Drops::default());
@@ -206,10 +250,10 @@ impl Run {
     }
 
     /// Brings a solution to the chain, or as far towards it as is wanted.
-    async fn one(&mut self, filled: &Filled) -> Vec<Settled> {
-        let Encoded { settlements, refused } = match self.encode(filled).await {
+    async fn one(&mut self, verified: &Verified, swaps: &[Swap]) -> Vec<Settled> {
+        let Encoded { settlements, refused } = match self.encode(verified).await {
             Ok(encoded) => encoded,
-            Err(error) => return vec![Settled::unsent(filled, &self.market, error)],
+            Err(error) => return vec![Settled::unsent(verified, &self.market, error)],
         };
         let refused =
             refused.into_iter().map(|(orders, error)| Settled { orders, settlement: None, fate: Fate::Failed(error.into()) });
@@ -229,18 +273,18 @@ impl Run {
             });
         }
         if settled.iter().any(|one| matches!(one.fate, Fate::Mined { .. })) {
-            self.apply(filled);
+            self.apply(swaps);
         }
         settled
     }
 
-    async fn encode(&self, filled: &Filled) -> anyhow::Result<Encoded> {
+    async fn encode(&self, verified: &Verified) -> anyhow::Result<Encoded> {
         let encoder = Encoder::new(&self.market, &self.request, &self.settings);
-        let encoded = encoder.encode(&filled.verified, &Allowances::default())?;
+        let encoded = encoder.encode(verified, &Allowances::default())?;
         let Some(node) = self.party.node() else { return Ok(encoded) };
         // What is needed is known, now what is approved of it.
         let needs: Vec<_> = encoded.settlements.iter().flat_map(|s| s.spending.clone()).collect();
-        Ok(encoder.encode(&filled.verified, &node.allowances(&needs).await?)?)
+        Ok(encoder.encode(verified, &node.allowances(&needs).await?)?)
     }
 
     /// Takes the state of the chain, unless it is known.
@@ -251,21 +295,28 @@ impl Run {
         Ok(())
     }
 
+    /// Simulates a settlement in this process, if the state is at hand.
+    fn foresee(&self, settlement: &Settlement) -> anyhow::Result<()> {
+        let (Some(snapshot), Party::Watcher { solver, .. } | Party::Sender { solver, .. }) = (&self.snapshot, &self.party) else {
+            return Ok(());
+        };
+        let simulation = simulate(snapshot, *solver, settlement);
+        if let Some(failure) = simulation.failure {
+            bail!("{failure}");
+        }
+        if let Some(loss) = foreseen(settlement, &simulation).iter().find(|difference| !difference.is_gain()) {
+            bail!("as simulated, {loss}: pools have moved since the auction was made; read them again and solve anew");
+        }
+        Ok(())
+    }
+
     async fn bring(&self, settlement: &Settlement) -> Result<Fate, anyhow::Error> {
         let (node, solver) = match &self.party {
             Party::Nobody => return Ok(Fate::Encoded),
             Party::Watcher { node, solver } | Party::Sender { node, solver, .. } => (node, *solver),
         };
         // In this process first, where failures are explained; then by the node itself, which knows its own rules.
-        if let Some(snapshot) = &self.snapshot {
-            let simulation = simulate(snapshot, solver, settlement);
-            if let Some(failure) = simulation.failure {
-                bail!("{failure}");
-            }
-            if let Some(loss) = foreseen(settlement, &simulation).iter().find(|difference| !difference.is_gain()) {
-                bail!("as simulated, {loss}: pools have moved since the auction was made; read them again and solve anew");
-            }
-        }
+        self.foresee(settlement)?;
         let gas = node.simulate(solver, settlement, self.settings.gas_limit).await?;
         let Party::Sender { key, .. } = &self.party else { return Ok(Fate::Simulated { gas }) };
         let most = gas.saturating_add(gas / 100 * GAS_MARGIN).min(self.settings.gas_limit);
@@ -281,8 +332,8 @@ impl Run {
     }
 
     /// Moves the pools as a settlement did.
-    fn apply(&mut self, filled: &Filled) {
-        for swap in &filled.swaps {
+    fn apply(&mut self, swaps: &[Swap]) {
+        for swap in swaps {
             let Some(pool) = self.market.pools.get_mut(swap.pool) else { continue };
             let coins = (pool.coin(swap.input), pool.coin(swap.output));
             if let (Some(input), Some(output)) = coins

@@ -8,9 +8,8 @@ use serde::Serialize;
 
 use crate::auction::{Auction, short};
 use crate::cli::table;
-use crate::engine::Filled;
 use crate::settlement::encode::{Settlement, TradePromise};
-use crate::settlement::{Difference, Outcome};
+use crate::settlement::{Difference, Outcome, Verified};
 
 /// How far a settlement came.
 pub(super) enum Fate {
@@ -34,8 +33,8 @@ pub(super) struct Settled {
 
 impl Settled {
     /// Of a solution that could not be encoded.
-    pub(super) fn unsent(filled: &Filled, auction: &Auction, error: anyhow::Error) -> Self {
-        let orders = filled.verified.fills().iter().filter_map(|fill| auction.orders.get(fill.order)).map(|order| order.uid);
+    pub(super) fn unsent(verified: &Verified, auction: &Auction, error: anyhow::Error) -> Self {
+        let orders = verified.fills().iter().filter_map(|fill| auction.orders.get(fill.order)).map(|order| order.uid);
         Self { orders: orders.collect(), settlement: None, fate: Fate::Failed(error) }
     }
 }

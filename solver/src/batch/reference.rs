@@ -1,0 +1,28 @@
+//! What the best single path would pay for: no order of a batch gets a worse price, its fee counted.
+
+use alloy_primitives::U256;
+use ballast_adapters::Venue;
+use ballast_routing::Paths;
+
+use super::Liquidity;
+use super::compile::value;
+use super::plan::fee;
+use crate::auction::{Auction, Order};
+use crate::config::Config;
+
+/// Longest paths that are compared with.
+const HOPS: usize = 3;
+
+/// Atoms that `paid` atoms would buy for an order along the best single path of the given liquidity, in a settlement of its own that it
+/// pays the gas of; `None` where no path leads there or the gas is more than what is paid.
+pub(super) fn alone(auction: &Auction, liquidity: &Liquidity, config: &Config, order: &Order, paid: U256) -> Option<U256> {
+    let (markets, hops) = (liquidity.snapshot.markets(), liquidity.snapshot.hops());
+    let amount = value(liquidity, order.sell, paid)?;
+    let path = Paths::new(markets, hops, (order.sell, order.buy), HOPS).best(amount, liquidity.gas_price, |_| Some(0.0))?;
+    let gas = config.settlement_gas.checked_add(path.gas as u64)?;
+    let stake = paid.checked_sub(fee(auction, liquidity, order.sell, gas)?)?;
+    path.hops.iter().try_fold(stake, |amount, hop| {
+        let market = &auction.pools[liquidity.pool(hop.market)].market;
+        market.amount_out(usize::from(hop.input), usize::from(hop.output), amount).ok()
+    })
+}
