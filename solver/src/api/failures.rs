@@ -129,9 +129,7 @@ fn keep(token: bool, itself: bool, mut drop: impl FnMut(&str)) -> bool {
 pub(super) fn suspects(auction: &Auction, solution: &Solution) -> Vec<Suspect> {
     let mut suspects = Vec::new();
     for trade in &solution.trades {
-        if let Trade::Fulfillment(fill) = trade {
-            suspects.push(Suspect::Order(fill.order));
-        }
+        suspects.extend(auction.order_of(trade).map(|index| Suspect::Order(auction.orders[index].uid)));
     }
     let mut tokens: Vec<Address> = solution.prices.keys().copied().collect();
     for interaction in &solution.interactions {

@@ -1,6 +1,7 @@
 //! An auction as the engine sees it: checked, dense, exact. Built once from the wire.
 
 mod drops;
+mod jit;
 mod order;
 mod pool;
 
@@ -9,11 +10,14 @@ use std::collections::BTreeMap;
 use alloy_primitives::{Address, U256};
 use ballast_routing::Token;
 use ballast_wire as wire;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 pub use drops::{Drop, Drops, Subject};
+pub use jit::Jit;
 pub use order::{Order, OrderError};
 pub use pool::Pool;
+
+use crate::jit::Offer;
 
 /// What is shown of a token's symbol: whoever deploys a token chooses it.
 const MAX_SYMBOL: usize = 16;
@@ -59,6 +63,10 @@ pub struct Auction {
     pub index: FxHashMap<Address, Token>,
     /// What traders want.
     pub orders: Vec<Order>,
+    /// Owners whose orders are scored even where they come with the solution.
+    pub surplus_capturing_owners: FxHashSet<Address>,
+    /// Unix seconds by which it is to be answered, where that could be read; orders that are void by then cannot be filled.
+    pub deadline: Option<u64>,
     /// What may be swapped with.
     pub pools: Vec<Pool>,
     /// Wei for a unit of gas.
@@ -79,6 +87,8 @@ impl Auction {
             tokens: Vec::with_capacity(request.tokens.len()),
             index: FxHashMap::default(),
             orders: Vec::with_capacity(request.orders.len()),
+            surplus_capturing_owners: request.surplus_capturing_jit_order_owners.iter().copied().collect(),
+            deadline: unix(&request.deadline),
             pools: Vec::with_capacity(request.liquidity.len()),
             gas_price: request.effective_gas_price,
             anchor: None,
@@ -123,6 +133,44 @@ impl Auction {
         auction
     }
 
+    /// Adds orders that come with the solution. A quote asks for the price of one order, and takes none. Those that are malformed,
+    /// void or of no use here are left out and named in [`Self::drops`].
+    pub fn offer(&mut self, offers: impl IntoIterator<Item = Offer>) {
+        if self.id.is_none() {
+            return;
+        }
+        for offer in offers {
+            let uid = offer.uid;
+            if let Err((reason, detail)) = self.take(offer) {
+                self.drops.add(Subject::Order, Some(uid.to_string()), reason, &detail);
+            }
+        }
+    }
+
+    fn take(&mut self, offer: Offer) -> Result<(), (&'static str, String)> {
+        let known = |address| self.index.get(address).copied().ok_or(("token not in the auction", format!("{address}")));
+        let tokens = [known(&offer.order.sell_token)?, known(&offer.order.buy_token)?];
+        if self.deadline.is_some_and(|deadline| u64::from(offer.order.valid_to) < deadline) {
+            return Err(("expired", format!("void after {}", offer.order.valid_to)));
+        }
+        if self.orders.iter().any(|order| order.uid == offer.uid) {
+            return Err(("duplicate uid", String::new()));
+        }
+        let captures_surplus = self.surplus_capturing_owners.contains(&offer.owner);
+        let order = Order::offered(offer, tokens, captures_surplus).map_err(|error| (error.reason(), error.to_string()))?;
+        self.orders.push(order);
+        Ok(())
+    }
+
+    /// The place of the order that a trade fills.
+    pub fn order_of(&self, trade: &wire::Trade) -> Option<usize> {
+        self.orders.iter().position(|order| match (trade, &order.jit) {
+            (wire::Trade::Fulfillment(trade), None) => trade.order == order.uid,
+            (wire::Trade::Jit(trade), Some(jit)) => trade.order == jit.order,
+            _ => false,
+        })
+    }
+
     fn add_token(&mut self, address: Address, token: Option<&wire::Token>) -> Token {
         if let Some(&known) = self.index.get(&address) {
             return known;
@@ -145,4 +193,10 @@ impl Auction {
     pub fn token(&self, token: Token) -> &TokenInfo {
         &self.tokens[token as usize]
     }
+}
+
+/// Unix seconds of a moment as the driver writes it.
+fn unix(moment: &str) -> Option<u64> {
+    let moment = humantime::parse_rfc3339_weak(moment).ok()?;
+    moment.duration_since(std::time::UNIX_EPOCH).ok().map(|since| since.as_secs())
 }
