@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use ballast_wire::{self as wire, Amount, Class, Fulfillment, Interaction, LiquidityInteraction, Side, Solution};
+use alloy_primitives::U256;
+use ballast_wire::{self as wire, Amount, Class, Fulfillment, Interaction, JitTrade, LiquidityInteraction, Side, Solution};
 
 use super::Plan;
 use super::policy::Trade;
@@ -31,11 +32,10 @@ impl Bid {
         let (executed, fee) = match order.class {
             Class::Limit => {
                 let trade = Trade { executed, fee: plan.fee, price_sell: plan.bought, price_buy: plan.sold }.charged(order)?;
-                (trade.executed, Some(Amount(trade.fee)))
+                (trade.executed, Some(trade.fee))
             }
             Class::Market => (executed, None),
         };
-        let trade = wire::Trade::Fulfillment(Fulfillment { order: order.uid, executed_amount: Amount(executed), fee });
         let interactions = plan
             .swaps
             .iter()
@@ -53,7 +53,7 @@ impl Bid {
         let solution = Solution {
             id,
             prices,
-            trades: vec![trade],
+            trades: vec![trade(order, executed, fee)],
             pre_interactions: Vec::new(),
             interactions,
             post_interactions: Vec::new(),
@@ -62,5 +62,14 @@ impl Bid {
             wrappers: order.wrappers.clone(),
         };
         Some(Self { solution })
+    }
+}
+
+/// What the reply says of a fill: which order, or all of it where it comes with the solution. `executed` is without the fee.
+pub(super) fn trade(order: &Order, executed: U256, fee: Option<U256>) -> wire::Trade {
+    let (executed_amount, fee) = (Amount(executed), fee.map(Amount));
+    match &order.jit {
+        None => wire::Trade::Fulfillment(Fulfillment { order: order.uid, executed_amount, fee }),
+        Some(jit) => wire::Trade::Jit(Box::new(JitTrade { executed_amount, fee, order: jit.order.clone() })),
     }
 }

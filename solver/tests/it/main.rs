@@ -15,6 +15,7 @@ mod cli;
 #[cfg(feature = "chain")]
 mod devnet;
 mod hostile;
+mod jit;
 mod mutated;
 mod mutations;
 #[cfg(feature = "chain")]
