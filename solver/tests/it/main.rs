@@ -11,6 +11,7 @@
 )]
 
 mod archived;
+mod batches;
 mod cli;
 #[cfg(feature = "chain")]
 mod devnet;
