@@ -56,6 +56,8 @@ pub struct Trade {
     pub fill: [f64; 2],
     /// The fill to start from.
     pub start: f64,
+    /// What a unit of surplus is worth.
+    pub weight: f64,
 }
 
 /// What some trades together must be left with, if it can be had: they could have as much elsewhere.
@@ -235,7 +237,7 @@ impl Step<'_, '_, '_> {
             surplus.add_mul(-other.1 * worth(other.1) * by_price / moved[s], up);
             surplus.add_mul(other.1 * worth(other.1) * by_price / moved[b], down);
             let missed = self.build.variables.add(variable().min(0.0));
-            self.build.objective.add_mul(1.0, surplus.clone());
+            self.build.objective.add_mul(trade.weight, surplus.clone());
             self.build.objective.add_mul(-MISSED, missed);
             let asked = trade.rate * trade.fee;
             self.build.held.push(constraint::geq(surplus.clone() + missed, asked));

@@ -36,6 +36,7 @@ fn solved(pools: &[(Token, Token, f64, f64)], orders: &[Order]) -> Option<(Joint
                 fee: 0.1,
                 fill: [if o.whole { most } else { 0.0 }, most],
                 start: most * part,
+                weight: 1.0,
             }
         })
         .collect();
@@ -134,7 +135,7 @@ fn batches_are_cleared_near_their_bound() {
                 let (o, most) = (&orders[k], orders[k].sell_amount - fee);
                 let fill = [if o.whole { most } else { 0.0 }, most];
                 let (rate, start) = (o.buy_amount / o.sell_amount, most * joint.parts[k]);
-                Trade { sell: o.sell, buy: o.buy, exact: Exact::Sold, rate, fee, fill, start }
+                Trade { sell: o.sell, buy: o.buy, exact: Exact::Sold, rate, fee, fill, start, weight: 1.0 }
             })
             .collect();
         let clearing =

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use alloy_primitives::Address;
 use ballast_adapters::Venue;
-use ballast_wire::{Interaction, Notification, OrderUid, Solution, Trade};
+use ballast_wire::{Interaction, Notification, OrderUid, Solution};
 use parking_lot::Mutex;
 use quick_cache::unsync::Cache;
 
@@ -136,9 +136,7 @@ pub(super) fn suspects(auction: &Auction, solution: &Solution) -> Vec<Suspect> {
     }
     let mut suspects = Vec::new();
     for trade in &solution.trades {
-        if let Trade::Fulfillment(fill) = trade {
-            suspects.push(Suspect::Order(fill.order));
-        }
+        suspects.extend(auction.order_of(trade).map(|index| Suspect::Order(auction.orders[index].uid)));
     }
     let mut tokens: Vec<Address> = solution.prices.keys().copied().collect();
     for interaction in &solution.interactions {

@@ -14,6 +14,7 @@ use super::lane::Lane;
 use super::{body, metrics};
 use crate::archive::Archive;
 use crate::config::{Settings, SettingsError};
+use crate::jit::JitSource;
 
 /// The running service.
 pub(super) struct Service {
@@ -24,6 +25,7 @@ pub(super) struct Service {
     pub(super) failures: Failures,
     pub(super) bodies: Arc<Semaphore>,
     pub(super) archive: Option<Archive>,
+    pub(super) jit: Option<Box<dyn JitSource>>,
     pub(super) prometheus: PrometheusHandle,
     stopped: AtomicBool,
     ending: AtomicBool,
@@ -35,6 +37,7 @@ impl Service {
         let prometheus = metrics::install()?;
         let work = &settings.work;
         let archive = settings.archive.enabled.then(|| Archive::open(&settings.archive)).transpose()?;
+        let jit = settings.jit.open(&settings.settlement.contracts).context("[jit]")?;
         let service = Arc::new(Self {
             auctions: Lane::new("auction", work.auctions, work.threads, work.waiting_auctions)
                 .context("cannot start the threads of auctions")?,
@@ -42,6 +45,7 @@ impl Service {
             failures: Failures::new(),
             bodies: body::memory(settings.server.max_bodies),
             archive,
+            jit,
             prometheus,
             stopped: AtomicBool::new(false),
             ending: AtomicBool::new(false),

@@ -164,6 +164,10 @@ fn work(
     gone: &(dyn Fn() -> bool + Sync),
 ) -> (Option<Bytes>, Summary) {
     let mut auction = Auction::new(request, |_| true);
+    if let Some(source) = &service.jit {
+        let offers = source.offers(&auction);
+        auction.offer(offers);
+    }
     service.failures.avoid(&mut auction, &settings.avoid, Instant::now());
     let stop = || service.is_ending() || gone() || Instant::now() >= deadline.stop;
     let sink = |auction: &Auction, verified: &Verified| found.add(auction, settings, verified);

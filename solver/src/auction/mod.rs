@@ -1,6 +1,7 @@
 //! An auction as the engine sees it: checked, dense, exact. Built once from the wire.
 
 mod drops;
+mod jit;
 mod order;
 mod pool;
 
@@ -9,11 +10,14 @@ use std::collections::BTreeMap;
 use alloy_primitives::{Address, U256};
 use ballast_routing::Token;
 use ballast_wire as wire;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 pub use drops::{Drop, Drops, Subject};
+pub use jit::Jit;
 pub use order::{Order, OrderError};
 pub use pool::Pool;
+
+use crate::jit::Offer;
 
 /// What is shown of a token's symbol: whoever deploys a token chooses it.
 const MAX_SYMBOL: usize = 16;
@@ -59,6 +63,10 @@ pub struct Auction {
     pub index: FxHashMap<Address, Token>,
     /// What traders want.
     pub orders: Vec<Order>,
+    /// Owners whose orders are scored even where they come with the solution.
+    pub surplus_capturing_owners: FxHashSet<Address>,
+    /// Unix seconds by which it is to be answered, where that could be read; orders that are void by then cannot be filled.
+    pub deadline: Option<u64>,
     /// What may be swapped with.
     pub pools: Vec<Pool>,
     /// Wei for a unit of gas.
@@ -71,8 +79,8 @@ pub struct Auction {
     /// What was left out, and why.
     pub drops: Drops,
     /// Places of the orders and the pools by name.
-    order_of: FxHashMap<wire::OrderUid, usize>,
-    pool_of: FxHashMap<String, usize>,
+    orders_by_uid: FxHashMap<wire::OrderUid, usize>,
+    pools_by_id: FxHashMap<String, usize>,
 }
 
 impl Auction {
@@ -84,13 +92,15 @@ impl Auction {
             tokens: Vec::with_capacity(request.tokens.len()),
             index: FxHashMap::default(),
             orders: Vec::with_capacity(request.orders.len()),
+            surplus_capturing_owners: request.surplus_capturing_jit_order_owners.iter().copied().collect(),
+            deadline: unix(&request.deadline),
             pools: Vec::with_capacity(request.liquidity.len()),
             gas_price: request.effective_gas_price,
             anchor: None,
             alone: false,
             drops: Drops::default(),
-            order_of: FxHashMap::default(),
-            pool_of: FxHashMap::default(),
+            orders_by_uid: FxHashMap::default(),
+            pools_by_id: FxHashMap::default(),
         };
         for (&address, token) in &request.tokens {
             auction.add_token(address, Some(token));
@@ -128,22 +138,59 @@ impl Auction {
                 },
             }
         }
-        auction.pool_of = auction.pools.iter().enumerate().map(|(k, pool)| (pool.id.clone(), k)).collect();
-        auction.order_of = auction.orders.iter().enumerate().map(|(k, order)| (order.uid, k)).collect();
+        auction.pools_by_id = auction.pools.iter().enumerate().map(|(k, pool)| (pool.id.clone(), k)).collect();
+        auction.orders_by_uid = auction.orders.iter().enumerate().map(|(k, order)| (order.uid, k)).collect();
         auction
     }
 
     /// The place of an order among [`Self::orders`].
     pub fn order(&self, uid: &wire::OrderUid) -> Option<usize> {
-        let known = self.order_of.get(uid).copied().filter(|&k| self.orders.get(k).is_some_and(|order| order.uid == *uid));
+        let known = self.orders_by_uid.get(uid).copied().filter(|&k| self.orders.get(k).is_some_and(|order| order.uid == *uid));
         // Orders may have been taken out since they were counted.
         known.or_else(|| self.orders.iter().position(|order| order.uid == *uid))
     }
 
     /// The place of a pool among [`Self::pools`].
     pub fn pool(&self, id: &str) -> Option<usize> {
-        let known = self.pool_of.get(id).copied().filter(|&k| self.pools.get(k).is_some_and(|pool| pool.id == id));
+        let known = self.pools_by_id.get(id).copied().filter(|&k| self.pools.get(k).is_some_and(|pool| pool.id == id));
         known.or_else(|| self.pools.iter().position(|pool| pool.id == id))
+    }
+
+    /// Adds orders that come with the solution. A quote asks for the price of one order, and takes none. Those that are malformed,
+    /// void or of no use here are left out and named in [`Self::drops`].
+    pub fn offer(&mut self, offers: impl IntoIterator<Item = Offer>) {
+        if self.id.is_none() {
+            return;
+        }
+        for offer in offers {
+            let uid = offer.uid;
+            if let Err((reason, detail)) = self.take(offer) {
+                self.drops.add(Subject::Order, Some(uid.to_string()), reason, &detail);
+            }
+        }
+    }
+
+    fn take(&mut self, offer: Offer) -> Result<(), (&'static str, String)> {
+        let known = |address| self.index.get(address).copied().ok_or(("token not in the auction", format!("{address}")));
+        let tokens = [known(&offer.order.sell_token)?, known(&offer.order.buy_token)?];
+        if self.deadline.is_some_and(|deadline| u64::from(offer.order.valid_to) < deadline) {
+            return Err(("expired", format!("void after {}", offer.order.valid_to)));
+        }
+        if self.orders.iter().any(|order| order.uid == offer.uid) {
+            return Err(("duplicate uid", String::new()));
+        }
+        let captures_surplus = self.surplus_capturing_owners.contains(&offer.owner);
+        let order = Order::offered(offer, tokens, captures_surplus).map_err(|error| (error.reason(), error.to_string()))?;
+        self.orders.push(order);
+        Ok(())
+    }
+
+    /// The place of the order that a trade fills.
+    pub fn order_of(&self, trade: &wire::Trade) -> Option<usize> {
+        match trade {
+            wire::Trade::Fulfillment(trade) => self.order(&trade.order).filter(|&k| self.orders[k].jit.is_none()),
+            wire::Trade::Jit(trade) => self.orders.iter().position(|o| o.jit.as_ref().is_some_and(|jit| trade.order == jit.order)),
+        }
     }
 
     fn add_token(&mut self, address: Address, token: Option<&wire::Token>) -> Token {
@@ -168,4 +215,10 @@ impl Auction {
     pub fn token(&self, token: Token) -> &TokenInfo {
         &self.tokens[token as usize]
     }
+}
+
+/// Unix seconds of a moment as the driver writes it.
+fn unix(moment: &str) -> Option<u64> {
+    let moment = humantime::parse_rfc3339_weak(moment).ok()?;
+    moment.duration_since(std::time::UNIX_EPOCH).ok().map(|since| since.as_secs())
 }

@@ -2,6 +2,9 @@ use alloy_primitives::{Address, U256};
 use ballast_routing::Token;
 use ballast_wire::{self as wire, Class, OrderUid, Side};
 
+use super::Jit;
+use crate::jit::Offer;
+
 /// A checked order.
 #[derive(Debug, Clone)]
 pub struct Order {
@@ -25,6 +28,8 @@ pub struct Order {
     pub wrappers: Vec<wire::Wrapper>,
     /// What the protocol takes of it, where the engine is to see to that.
     pub fee_policies: Vec<wire::FeePolicy>,
+    /// What the reply says of it, if it comes with the solution.
+    pub jit: Option<Box<Jit>>,
 }
 
 /// Why an order cannot be solved for.
@@ -66,14 +71,7 @@ impl Order {
         if !order.fee_policies.iter().flatten().all(sane) {
             return Err(OrderError::FeePolicy);
         }
-        for (field, amount) in [("sellAmount", order.sell_amount), ("buyAmount", order.buy_amount)] {
-            if amount.is_zero() {
-                return Err(OrderError::ZeroAmount(field));
-            }
-            if amount.bit_len() > 160 {
-                return Err(OrderError::TooLarge(field));
-            }
-        }
+        check_amounts(order.sell_amount, order.buy_amount)?;
         Ok(Self {
             uid: order.uid,
             sell: token(order.sell_token),
@@ -85,8 +83,45 @@ impl Order {
             partial: order.partially_fillable,
             wrappers,
             fee_policies: order.fee_policies.clone().unwrap_or_default(),
+            jit: None,
         })
     }
+
+    /// An order that comes with the solution. The fee is the engine's to take, as with limit orders.
+    pub(super) fn offered(offer: Offer, [sell, buy]: [Token; 2], captures_surplus: bool) -> Result<Self, OrderError> {
+        let Offer { uid, owner, order } = offer;
+        check_amounts(order.sell_amount.0, order.buy_amount.0)?;
+        Ok(Self {
+            uid,
+            sell,
+            buy,
+            sell_amount: order.sell_amount.0,
+            buy_amount: order.buy_amount.0,
+            side: order.kind,
+            class: Class::Limit,
+            partial: order.partially_fillable,
+            wrappers: Vec::new(),
+            fee_policies: Vec::new(),
+            jit: Some(Box::new(Jit { order, owner, captures_surplus })),
+        })
+    }
+
+    /// Whether the driver scores its surplus.
+    pub fn is_scored(&self) -> bool {
+        self.jit.as_ref().is_none_or(|jit| jit.captures_surplus)
+    }
+}
+
+fn check_amounts(sell: U256, buy: U256) -> Result<(), OrderError> {
+    for (field, amount) in [("sellAmount", sell), ("buyAmount", buy)] {
+        if amount.is_zero() {
+            return Err(OrderError::ZeroAmount(field));
+        }
+        if amount.bit_len() > 160 {
+            return Err(OrderError::TooLarge(field));
+        }
+    }
+    Ok(())
 }
 
 fn sane(policy: &wire::FeePolicy) -> bool {

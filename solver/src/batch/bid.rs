@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use ballast_wire::{self as wire, Amount, Class, Fulfillment, Interaction, LiquidityInteraction, Side, Solution};
-
+use alloy_primitives::U256;
 use ballast_routing::Token;
+use ballast_wire::{self as wire, Amount, Class, Fulfillment, Interaction, JitTrade, LiquidityInteraction, Side, Solution};
 
 use super::policy::Trade;
 use super::{Joint, Plan, Swap};
@@ -33,15 +33,14 @@ impl Bid {
         let (executed, fee) = match order.class {
             Class::Limit => {
                 let trade = Trade { executed, fee: plan.fee, price_sell: plan.bought, price_buy: plan.sold }.charged(order)?;
-                (trade.executed, Some(Amount(trade.fee)))
+                (trade.executed, Some(trade.fee))
             }
             Class::Market => (executed, None),
         };
-        let trade = wire::Trade::Fulfillment(Fulfillment { order: order.uid, executed_amount: Amount(executed), fee });
         let solution = Solution {
             id,
             prices,
-            trades: vec![trade],
+            trades: vec![trade(order, executed, fee)],
             pre_interactions: Vec::new(),
             interactions: interactions(auction, &plan.swaps),
             post_interactions: Vec::new(),
@@ -59,9 +58,8 @@ impl Bid {
         for fill in &joint.fills {
             let order = &auction.orders[fill.order];
             let (price_sell, price_buy) = (price(order.sell)?, price(order.buy)?);
-            let trade = Trade { executed: fill.executed, fee: fill.fee, price_sell, price_buy }.charged(order)?;
-            let (executed_amount, fee) = (Amount(trade.executed), Some(Amount(trade.fee)));
-            trades.push(wire::Trade::Fulfillment(Fulfillment { order: order.uid, executed_amount, fee }));
+            let charged = Trade { executed: fill.executed, fee: fill.fee, price_sell, price_buy }.charged(order)?;
+            trades.push(trade(order, charged.executed, Some(charged.fee)));
         }
         let solution = Solution {
             id,
@@ -91,4 +89,13 @@ fn interactions(auction: &Auction, swaps: &[Swap]) -> Vec<Interaction> {
         })
     };
     swaps.iter().map(swap).collect()
+}
+
+/// What the reply says of a fill: which order, or all of it where it comes with the solution. `executed` is without the fee.
+pub(super) fn trade(order: &Order, executed: U256, fee: Option<U256>) -> wire::Trade {
+    let (executed_amount, fee) = (Amount(executed), fee.map(Amount));
+    match &order.jit {
+        None => wire::Trade::Fulfillment(Fulfillment { order: order.uid, executed_amount, fee }),
+        Some(jit) => wire::Trade::Jit(Box::new(JitTrade { executed_amount, fee, order: jit.order.clone() })),
+    }
 }

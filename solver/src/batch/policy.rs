@@ -120,7 +120,19 @@ mod tests {
     fn order(side: Side, policy: FeePolicy) -> Order {
         let (sell_amount, buy_amount) = (U256::from(1_000_000), U256::from(900_000));
         let (uid, class, wrappers) = (OrderUid::ZERO, Class::Limit, Vec::new());
-        Order { uid, sell: 0, buy: 1, sell_amount, buy_amount, side, class, partial: false, wrappers, fee_policies: vec![policy] }
+        Order {
+            uid,
+            sell: 0,
+            buy: 1,
+            sell_amount,
+            buy_amount,
+            side,
+            class,
+            partial: false,
+            wrappers,
+            fee_policies: vec![policy],
+            jit: None,
+        }
     }
 
     /// At a price of one; 950,000 sold and 50,000 for gas, or 900,000 bought and 50,000 for gas.

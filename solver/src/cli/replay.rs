@@ -122,7 +122,7 @@ impl ReplayArgs {
         };
         let began = Instant::now();
         let request = wire::Auction::from_json(&json)?;
-        let report = engine::run(&self.engine.auction(&request), config, &timer(self.budget));
+        let report = engine::run(&self.engine.auction(&request)?, config, &timer(self.budget));
         let now_ms = began.elapsed().as_secs_f64() * 1e3;
         Ok(Replayed { file: name(path), id: request.id, then, now: Summary::new(&report), now_ms })
     }

@@ -96,9 +96,15 @@ impl EngineArgs {
         Ok(settings)
     }
 
-    /// The auction, with the kinds of liquidity that are wanted.
-    pub(super) fn auction(&self, request: &ballast_wire::Auction) -> Auction {
-        Auction::new(request, |kind| self.venues.is_empty() || self.venues.iter().any(|v| v.is(kind)))
+    /// The auction, with the kinds of liquidity that are wanted and the orders that the configuration offers.
+    pub(super) fn auction(&self, request: &ballast_wire::Auction) -> anyhow::Result<Auction> {
+        let mut auction = Auction::new(request, |kind| self.venues.is_empty() || self.venues.iter().any(|v| v.is(kind)));
+        let settings = self.settings()?;
+        if let Some(source) = settings.jit.open(&settings.settlement.contracts).context("[jit]")? {
+            let offers = source.offers(&auction);
+            auction.offer(offers);
+        }
+        Ok(auction)
     }
 }
 
@@ -124,18 +130,18 @@ impl RequestArgs {
     }
 
     pub(super) fn read(&self) -> anyhow::Result<Auction> {
-        Ok(self.auction(&self.request()?))
+        self.auction(&self.request()?)
     }
 
     /// The auction as it is solved.
-    pub(super) fn auction(&self, request: &ballast_wire::Auction) -> Auction {
+    pub(super) fn auction(&self, request: &ballast_wire::Auction) -> anyhow::Result<Auction> {
         self.engine.auction(request)
     }
 
     /// The request as it came, and the auction that is made of it.
     pub(super) fn read_both(&self) -> anyhow::Result<(ballast_wire::Auction, Auction)> {
         let request = self.request()?;
-        let auction = self.auction(&request);
+        let auction = self.auction(&request)?;
         Ok((request, auction))
     }
 

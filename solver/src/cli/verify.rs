@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use ballast_wire::Reply;
+use ballast_wire::{Reply, Trade};
 use clap::Args;
 
 use super::request::{RequestArgs, read};
 use super::table;
+use crate::jit::Offer;
 use crate::settlement::verify;
 
 /// Check a reply against its auction, independently of how it was found.
@@ -26,8 +27,9 @@ pub(super) struct VerifyArgs {
 
 impl VerifyArgs {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let auction = self.request.read()?;
-        let config = self.request.settings()?.engine;
+        let mut auction = self.request.read()?;
+        let settings = self.request.settings()?;
+        let config = settings.engine;
         let reply = Reply::from_json(&read(&self.reply)?).with_context(|| self.reply.display().to_string())?;
         let solutions = match reply {
             Reply::Solutions { solutions } => solutions,
@@ -36,6 +38,17 @@ impl VerifyArgs {
                 return Ok(ExitCode::FAILURE);
             }
         };
+        // Whoever offered them, they are checked as they are written.
+        let trades = solutions.iter().flat_map(|solution| &solution.trades);
+        let jit: Vec<_> = trades
+            .filter_map(|trade| match trade {
+                Trade::Jit(jit) if auction.order_of(trade).is_none() => {
+                    Offer::new(jit.order.clone(), &settings.settlement.contracts).ok()
+                }
+                _ => None,
+            })
+            .collect();
+        auction.offer(jit);
         let mut ids = std::collections::BTreeSet::new();
         let checked: Vec<_> = solutions
             .into_iter()

@@ -28,6 +28,7 @@ pub use server::{Admin, Avoid, Server, Work};
 pub use submission::Submission;
 
 use crate::archive::ArchiveConfig;
+use crate::jit::JitConfig;
 use crate::settlement;
 
 /// All that an operator may set.
@@ -57,6 +58,8 @@ pub struct Settings {
     pub traces: Traces,
     /// What was asked and answered, on disk.
     pub archive: ArchiveConfig,
+    /// Orders that come with solutions.
+    pub jit: JitConfig,
     /// How solutions become calldata.
     pub settlement: settlement::Settings,
     /// Where calldata goes.
@@ -109,6 +112,7 @@ impl Default for Settings {
             log: Log::default(),
             traces: Traces::default(),
             archive: ArchiveConfig::default(),
+            jit: JitConfig::default(),
             settlement: settlement::Settings::default(),
             #[cfg(feature = "chain")]
             submission: Submission::default(),
@@ -190,8 +194,8 @@ impl Settings {
     /// Whether `new` differs in what a running service cannot change.
     pub fn needs_restart(&self, new: &Self) -> bool {
         let fixed = |s: &Server| (s.listen, s.max_connections, s.idle_timeout, s.max_bodies);
-        (&self.work, &self.admin, &self.log, &self.traces, &self.archive)
-            != (&new.work, &new.admin, &new.log, &new.traces, &new.archive)
+        (&self.work, &self.admin, &self.log, &self.traces, &self.archive, &self.jit)
+            != (&new.work, &new.admin, &new.log, &new.traces, &new.archive, &new.jit)
             || fixed(&self.server) != fixed(&new.server)
     }
 

@@ -7,6 +7,7 @@ use toml::{Table, Value};
 use super::Submission;
 use super::{Admin, Avoid, Config, Limits, Log, Server, Settings, Traces, Work};
 use crate::archive::ArchiveConfig;
+use crate::jit::JitConfig;
 use crate::settlement::{self, Contracts};
 
 /// Every key with what it means and its default: a file that may be used as it is.
@@ -25,6 +26,7 @@ pub fn reference() -> String {
     section::<Log>(&mut text, &defaults, "log");
     section::<Traces>(&mut text, &defaults, "traces");
     section::<ArchiveConfig>(&mut text, &defaults, "archive");
+    section::<JitConfig>(&mut text, &defaults, "jit");
     section::<settlement::Settings>(&mut text, &defaults, "settlement");
     section::<Contracts>(&mut text, &defaults, "settlement.contracts");
     #[cfg(feature = "chain")]

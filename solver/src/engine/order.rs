@@ -213,6 +213,9 @@ impl<'a> Attempt<'a> {
     ) -> Result<Self, String> {
         let order = &auction.orders[index];
         let compiled = compile(order, liquidity, config).map_err(|e| e.to_string())?;
+        if !order.is_scored() {
+            return Err("its surplus is not scored, so alone it is worth nothing".to_owned());
+        }
         // A quote is not scored; anything else would not verify.
         if auction.id.is_some() && auction.token(order.buy).reference_price.is_none() {
             return Err("no reference price for the bought token, so nothing scores".to_owned());

@@ -1,11 +1,11 @@
 //! What to do about a settlement that fails.
 
-use alloy_primitives::{Address, B256, Signature, U256, keccak256};
+use alloy_primitives::{Address, U256};
 use ballast_adapters::erc20::Erc20;
 use ballast_adapters::evm::Evm;
 use ballast_adapters::revert::Failure;
 
-use super::encode::{Action, Scheme, Settlement, TradePromise};
+use super::encode::{Action, Scheme, Settlement, TradePromise, signer};
 use super::simulate::{Step, balance};
 
 /// Texts with which venues say that a swap would cost more, or pay less, than it may.
@@ -93,12 +93,10 @@ fn order(settlement: &Settlement, k: usize, reason: &str, now: U256) -> String {
 
 /// What an owner has to say to their signature, if it is by a key and not by theirs.
 fn forged(trade: &TradePromise) -> Option<String> {
-    let hash = match trade.scheme {
-        Scheme::Eip712 => trade.digest,
-        Scheme::EthSign => keccak256([b"\x19Ethereum Signed Message:\n32".as_slice(), trade.digest.as_slice()].concat()),
-        Scheme::Eip1271 | Scheme::PreSign => return None,
-    };
-    let signer = signer(&trade.signature, &hash);
+    if matches!(trade.scheme, Scheme::Eip1271 | Scheme::PreSign) {
+        return None;
+    }
+    let signer = signer(trade.scheme, &trade.signature, &trade.digest);
     (signer != Some(trade.owner)).then(|| {
         let signer = signer.map_or_else(|| "nobody".to_owned(), |s| s.to_string());
         format!(
@@ -107,10 +105,6 @@ fn forged(trade: &TradePromise) -> Option<String> {
             trade.order, trade.owner
         )
     })
-}
-
-fn signer(signature: &[u8], hash: &B256) -> Option<Address> {
-    Signature::from_raw(signature).ok()?.recover_address_from_prehash(hash).ok()
 }
 
 fn transfer_in(evm: &mut Evm, settlement: &Settlement, trade: &TradePromise) -> String {

@@ -7,7 +7,7 @@
 
 use alloy_primitives::{Address, U256};
 use ballast_adapters::{Exact, Market, SwapError, Venue};
-use ballast_wire::{Class, FeePolicy, Fulfillment, Interaction, LiquidityInteraction, OrderUid, Side, Solution, Trade};
+use ballast_wire::{Amount, Class, FeePolicy, Interaction, LiquidityInteraction, OrderUid, Side, Solution, Trade};
 use rustc_hash::FxHashMap;
 
 use crate::auction::{Auction, Order};
@@ -81,6 +81,14 @@ pub enum Violation {
     /// An order that the auction does not have, or that was dropped.
     #[error("trades: unknown order {0}")]
     UnknownOrder(OrderUid),
+    /// An order that comes with the solution, and that nobody offered for this auction.
+    #[error("trades: JIT order selling {sell} for {buy}: not among those offered for this auction")]
+    UnknownJitOrder {
+        /// What it sells.
+        sell: Address,
+        /// What it buys.
+        buy: Address,
+    },
     /// An order filled twice.
     #[error("trades: order {0} twice")]
     OrderTwice(OrderUid),
@@ -184,10 +192,9 @@ pub fn verify(auction: &Auction, config: &Config, solution: Solution) -> Result<
     };
     let mut fills = Vec::with_capacity(solution.trades.len());
     for trade in &solution.trades {
-        let Trade::Fulfillment(fulfillment) = trade else { return Err(Violation::Unsupported("a JIT trade")) };
-        let fill = check.trade(&solution, fulfillment)?;
+        let fill = check.trade(&solution, trade)?;
         if fills.iter().any(|f: &Fill| f.order == fill.order) {
-            return Err(Violation::OrderTwice(fulfillment.order));
+            return Err(Violation::OrderTwice(auction.orders[fill.order].uid));
         }
         fills.push(fill);
     }
@@ -216,18 +223,25 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn trade(&mut self, solution: &Solution, trade: &Fulfillment) -> Result<Fill, Violation> {
-        let uid = trade.order;
-        let index = self.auction.order(&uid).ok_or(Violation::UnknownOrder(uid))?;
+    fn trade(&mut self, solution: &Solution, trade: &Trade) -> Result<Fill, Violation> {
+        let index = self.auction.order_of(trade).ok_or(match trade {
+            Trade::Fulfillment(trade) => Violation::UnknownOrder(trade.order),
+            Trade::Jit(trade) => Violation::UnknownJitOrder { sell: trade.order.sell_token, buy: trade.order.buy_token },
+        })?;
         let order = &self.auction.orders[index];
+        let uid = order.uid;
+        let (executed, fee) = match trade {
+            Trade::Fulfillment(trade) => (trade.executed_amount.0, trade.fee),
+            // The driver takes none for nothing.
+            Trade::Jit(trade) => (trade.executed_amount.0, Some(trade.fee.unwrap_or(Amount(U256::ZERO)))),
+        };
         let (sell, buy) = (self.auction.token(order.sell), self.auction.token(order.buy));
         let (price_sell, price_buy) = (price(solution, &sell.address)?, price(solution, &buy.address)?);
-        let fee = match (order.class, trade.fee) {
+        let fee = match (order.class, fee) {
             (Class::Limit, Some(fee)) => fee.0,
             (Class::Market, None) => U256::ZERO,
             _ => return Err(Violation::FeeField(uid)),
         };
-        let executed = trade.executed_amount.0;
         let overflow = Violation::Overflow;
         let (paid, got, filled, whole) = match order.side {
             Side::Sell => {
@@ -247,7 +261,7 @@ impl Check<'_> {
         }
         // A quote is not scored, and its tokens have no reference prices.
         let scored_by = match buy.reference_price {
-            None if self.auction.id.is_none() => U256::ZERO,
+            _ if self.auction.id.is_none() || !order.is_scored() => U256::ZERO,
             price => price.ok_or(Violation::Unscored(buy.address))?,
         };
         let score = score(order, paid, got, scored_by).ok_or(Violation::Overflow)?;

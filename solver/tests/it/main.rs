@@ -11,10 +11,12 @@
 )]
 
 mod archived;
+mod batches;
 mod cli;
 #[cfg(feature = "chain")]
 mod devnet;
 mod hostile;
+mod jit;
 mod mutated;
 mod mutations;
 #[cfg(feature = "chain")]

@@ -165,7 +165,7 @@ impl Cleared {
     }
 
     fn welfare(&self) -> f64 {
-        (0..self.trades.len()).map(|k| self.surplus(k)).sum()
+        (0..self.trades.len()).map(|k| self.trades[k].1.weight * self.surplus(k)).sum()
     }
 }
 
@@ -566,7 +566,7 @@ impl Attempt<'_> {
             }
             let unit = self.liquidity.units.get(order.buy).unwrap_or(0.0);
             let asked = mul_div_up(paid, order.buy_amount, order.sell_amount).ok_or("an amount beyond all numbers")?;
-            scores.push(f64::from(bought.saturating_sub(asked)) * unit);
+            scores.push(if order.is_scored() { f64::from(bought.saturating_sub(asked)) * unit } else { 0.0 });
         }
         Ok((missed, scores))
     }
@@ -577,7 +577,8 @@ impl Attempt<'_> {
             let [sold, bought] = part.amounts(|t| prices.get(&t).copied()).unwrap_or_default();
             let order = &self.auction.orders[fill.order];
             let paid = sold.saturating_add(fill.fee);
-            reference::alone(self.auction, self.liquidity, self.config, order, paid).is_some_and(|alone| alone > bought)
+            let alone = reference::alone(self.auction, self.liquidity, self.config, order, paid);
+            order.is_scored() && alone.is_some_and(|alone| alone > bought)
         };
         fills.par_iter().zip(parts).enumerate().filter(|(_, each)| beaten(*each)).map(|(k, _)| k).collect()
     }

@@ -20,6 +20,8 @@ pub(super) struct Member {
     pub index: usize,
     pub leg: Leg,
     pub exact: Exact,
+    /// Whether the driver scores its surplus.
+    pub scored: bool,
 }
 
 impl Member {
@@ -48,7 +50,7 @@ impl Member {
             Side::Sell => Exact::Sold,
             Side::Buy => Exact::Bought,
         };
-        Some(Self { index, leg, exact })
+        Some(Self { index, leg, exact, scored: order.is_scored() })
     }
 
     /// The order as a trade that pays `fee` value units, to be filled for about `part`; `None` if the fee takes all.
@@ -60,7 +62,8 @@ impl Member {
         };
         let least = if whole { most } else { 0.0 };
         let rate = buy_amount / sell_amount * (1.0 + CLEAR);
-        (most > 0.0).then_some(Trade { sell, buy, exact: self.exact, rate, fee, fill: [least, most], start: most * part })
+        let weight = if self.scored { 1.0 } else { 0.0 };
+        (most > 0.0).then_some(Trade { sell, buy, exact: self.exact, rate, fee, fill: [least, most], start: most * part, weight })
     }
 
     /// The order itself.
@@ -71,7 +74,7 @@ impl Member {
 
 /// What a unit left over of each token can be worth: surplus is paid in what is bought, or in what a buyer has left of what he sells.
 pub(super) fn wanted(members: &[Member]) -> Vec<(Token, f64)> {
-    let each = members.iter().map(|m| match m.exact {
+    let each = members.iter().filter(|m| m.scored).map(|m| match m.exact {
         Exact::Sold => (m.leg.buy, 1.0),
         Exact::Bought => (m.leg.sell, m.leg.buy_amount / m.leg.sell_amount),
     });

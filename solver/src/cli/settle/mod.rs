@@ -98,7 +98,7 @@ impl SettleArgs {
         };
         party.check().await?;
         let request = self.request.request()?;
-        let auction = self.request.auction(&request);
+        let auction = self.request.auction(&request)?;
         let folder = self.request.folder();
         let ledger = self.ledger.or(file.submission.ledger.map(|ledger| folder.join(ledger))).unwrap_or_else(|| LEDGER.into());
         let mut run = Run {

@@ -14,6 +14,7 @@ mod order;
 mod split;
 mod swaps;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -24,7 +25,7 @@ use ballast_wire::{self as wire, Allowance, Call, OrderUid, Solution, Trade};
 use rustc_hash::FxHashMap;
 
 pub use gas::HOOK_GAS;
-pub use order::{NATIVE, Scheme, digest, domain_separator, uid};
+pub use order::{NATIVE, Scheme, as_listed, digest, domain_separator, signer, uid};
 
 use super::verify::{Fill, Verified};
 use super::{Allowances, Contracts, Settings};
@@ -242,6 +243,22 @@ impl<'a> Encoder<'a> {
         &self.settings.contracts
     }
 
+    /// The order that a trade fills, as it came with the auction or comes with the solution.
+    fn order(&self, trade: &Trade, fill: &Fill) -> Result<Cow<'a, wire::Order>, EncodeError> {
+        match trade {
+            Trade::Fulfillment(trade) => {
+                self.orders.get(&trade.order).map(|order| Cow::Borrowed(*order)).ok_or(EncodeError::UnknownOrder(trade.order))
+            }
+            Trade::Jit(trade) => {
+                let order = self.auction.orders.get(fill.order);
+                let (order, jit) = order
+                    .and_then(|order| Some((order, order.jit.as_ref()?)))
+                    .ok_or(EncodeError::Unsupported("a JIT order that nobody offered"))?;
+                Ok(Cow::Owned(as_listed(&trade.order, jit.owner, order.uid)))
+            }
+        }
+    }
+
     /// One settlement of some trades and swaps. `fills` are those of the trades, in the same order.
     fn one(&self, solution: &Solution, fills: &[Fill], allowances: &Allowances) -> Result<Settlement, EncodeError> {
         let mut prices = Prices::uniform(solution);
@@ -252,10 +269,8 @@ impl<'a> Encoder<'a> {
         let mut after = Calls::default();
         let mut unwrapped = U256::ZERO;
         for (trade, fill) in solution.trades.iter().zip(fills) {
-            let Trade::Fulfillment(trade) = trade else {
-                return Err(EncodeError::Unsupported("an order that comes with the solution"));
-            };
-            let order = self.orders.get(&trade.order).ok_or(EncodeError::UnknownOrder(trade.order))?;
+            let order = self.order(trade, fill)?;
+            let order = order.as_ref();
             let signed = Signed::new(order, &self.domain, self.contracts())?;
             let buy = signed.terms.0.buyToken;
             let own = !fill.fee.is_zero() || buy != order.buy_token || prices.miss_limit(order);

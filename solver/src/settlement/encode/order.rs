@@ -1,8 +1,8 @@
 //! Orders as they were signed: digest, uid, flags, and the form in which the contract wants the signature.
 
-use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
+use alloy_primitives::{Address, B256, Bytes, Signature, U256, address, eip191_hash_message, keccak256};
 use alloy_sol_types::{Eip712Domain, SolStruct};
-use ballast_wire::{self as wire, OrderUid, Side};
+use ballast_wire::{self as wire, Class, OrderUid, Side};
 
 use super::EncodeError;
 use super::abi;
@@ -34,6 +34,16 @@ impl Scheme {
             "presign" | "preSign" => Self::PreSign,
             _ => return None,
         })
+    }
+
+    /// As replies spell it.
+    pub fn in_replies(self) -> &'static str {
+        match self {
+            Self::Eip712 => "eip712",
+            Self::EthSign => "ethSign",
+            Self::Eip1271 => "eip1271",
+            Self::PreSign => "preSign",
+        }
     }
 }
 
@@ -83,6 +93,50 @@ pub fn uid(digest: &B256, owner: &Address, valid_to: u32) -> OrderUid {
     uid[32..52].copy_from_slice(owner.as_slice());
     uid[52..].copy_from_slice(&valid_to.to_be_bytes());
     uid.into()
+}
+
+/// Whose key made a signature of an order with this digest; nobody's where the scheme knows no keys.
+pub fn signer(scheme: Scheme, signature: &[u8], digest: &B256) -> Option<Address> {
+    let hash = match scheme {
+        Scheme::Eip712 => *digest,
+        Scheme::EthSign => eip191_hash_message(digest),
+        Scheme::Eip1271 | Scheme::PreSign => return None,
+    };
+    Signature::from_raw(signature).ok()?.recover_address_from_prehash(&hash).ok()
+}
+
+/// An order that comes with a solution, in the form of those that come with the auction. Where its signature starts with the owner,
+/// that of the other form does not.
+pub fn as_listed(order: &wire::JitOrder, owner: Address, uid: OrderUid) -> wire::Order {
+    let signature = match Scheme::parse(&order.signing_scheme) {
+        Some(Scheme::Eip1271 | Scheme::PreSign) => order.signature.get(20..).map(Bytes::copy_from_slice).unwrap_or_default(),
+        _ => order.signature.clone(),
+    };
+    wire::Order {
+        uid,
+        sell_token: order.sell_token,
+        buy_token: order.buy_token,
+        sell_amount: order.sell_amount.0,
+        buy_amount: order.buy_amount.0,
+        full_sell_amount: order.sell_amount.0,
+        full_buy_amount: order.buy_amount.0,
+        valid_to: order.valid_to,
+        kind: order.kind,
+        receiver: Some(order.receiver),
+        owner,
+        partially_fillable: order.partially_fillable,
+        pre_interactions: Vec::new(),
+        post_interactions: Vec::new(),
+        sell_token_source: Some(order.sell_token_balance.clone()),
+        buy_token_destination: Some(order.buy_token_balance.clone()),
+        class: Class::Limit,
+        app_data: order.app_data,
+        signing_scheme: order.signing_scheme.clone(),
+        signature,
+        fee_policies: None,
+        flashloan_hint: None,
+        wrappers: Vec::new(),
+    }
 }
 
 /// An order whose uid is that of what was signed.
@@ -212,8 +266,6 @@ impl Terms {
 
 #[cfg(test)]
 mod tests {
-    use ballast_wire::Class;
-
     use super::*;
 
     fn order() -> wire::Order {

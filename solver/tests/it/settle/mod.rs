@@ -4,5 +4,6 @@ mod case;
 mod engine;
 mod failures;
 mod generated;
+mod jit;
 mod limits;
 mod world;
