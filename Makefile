@@ -1,12 +1,17 @@
 # Everything that a fresh machine needs is set up by the targets that need it.
-# The demo's build: `PROFILE=dev` takes what the tests are built with.
+# The demo's build: `PROFILE=dev` takes what the tests are built with, and builds them too. By itself the program would be built of
+# dependencies with fewer features, and then again.
 PROFILE := release
+PARTS := $(if $(filter dev,$(PROFILE)),--workspace --tests) --bin ballast
 BALLAST := ./target/$(PROFILE:dev=debug)/ballast
 CONTRACTS := fixtures/contracts/node_modules/.package-lock.json
 DEVNET := ./target/devnet
 DEMO := fixtures/auctions/demo.json
 POLICY := solver/policy/examples
 POLICIES := hold.toml calendar.toml corridor-to-target.toml corridor-to-edge.toml corridor-to-half.toml cost-optimal.toml predictive.toml
+
+# Tools that run for seconds are not worth the minutes of an optimised build.
+INSTALL := CARGO_PROFILE_DEV_DEBUG=0 cargo install --locked --debug
 
 FUZZ := request constant_product weighted stable concentrated limit_order
 
@@ -15,7 +20,7 @@ FUZZ := request constant_product weighted stable concentrated limit_order
 ## demo: solve an auction of ours and check the reply by itself; decide on a portfolio and test policies on generated prices; build a
 ## local chain, and solve and settle its orders on it
 demo: contracts
-	cargo build --profile $(PROFILE) --locked --bin ballast
+	cargo build --profile $(PROFILE) --locked $(PARTS)
 	@echo "== A batch auction of ours (generated: fixtures/README.md), solved"
 	$(BALLAST) solve $(DEMO) --json > target/demo-reply.json
 	@echo "== The reply, checked by a verifier that shares nothing with the planner but the venues"
@@ -57,7 +62,7 @@ lint:
 
 ## deny: licences, bans and sources of what we depend on
 deny:
-	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	command -v cargo-deny >/dev/null || $(INSTALL) cargo-deny
 	cargo deny --all-features check --hide-inclusion-graph bans licenses sources
 
 ## highs: the optimiser's tests with HiGHS as the LP back-end (C++; takes some minutes to build)
@@ -70,7 +75,7 @@ highs:
 # Without a sanitizer coverage needs stable flags only, so the pinned toolchain will do: there is no unsafe code of ours that an
 # address sanitizer would watch.
 fuzz:
-	command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+	command -v cargo-fuzz >/dev/null || $(INSTALL) cargo-fuzz
 	cargo fuzz build --fuzz-dir solver/fuzz --sanitizer none
 	for target in $(FUZZ); do \
 		mkdir -p solver/fuzz/corpus/$$target solver/fuzz/seeds/$$target; \

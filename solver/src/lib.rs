@@ -11,6 +11,7 @@ pub mod api;
 pub mod archive;
 pub mod auction;
 pub mod batch;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;
 #[cfg(feature = "chain")]
