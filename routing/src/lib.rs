@@ -25,6 +25,9 @@
 //! The dual function g(ν) = endowment·ν + Σ π_p(ν) bounds the worth at any prices ν ≥ weights, π_p being what market p can earn; with a
 //! fixed gas it is Σ max(0, π_p(ν) − gas_p). One evaluation costs O(markets), and touches the curves only of those that trade.
 //!
+//! Many orders at once are markets too: [`Batch`] adds them to the others and chooses among both, and [`clear`] finds one price a token
+//! at which every order that is filled is paid what the markets and the other orders bring.
+//!
 //! Sources: Angeris, Evans, Chitra, Boyd, "Optimal Routing for Constant Function Market Makers" (2022); Diamandis, Resnick, Chitra,
 //! Angeris, "An Efficient Algorithm for Optimal Routing Through Constant Function Market Makers" (2023); Diamandis, Angeris, "Convex
 //! Network Flows" (2024); Escudero, Lara, Sama, "Optimal Routing across CFMMs with Gas Fees" (2026).

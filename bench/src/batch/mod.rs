@@ -5,9 +5,11 @@ mod settle;
 
 use std::cell::Cell;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use ballast_solver::batch::Welfare;
 use ballast_solver::config::Config;
 use ballast_solver::engine::{self, Report as Solved};
 use ballast_solver::settlement::Verified;
@@ -101,8 +103,9 @@ struct Sample {
     net: f64,
     /// The part of the welfare bound that it reaches, net of gas, where there is a bound.
     of_bound: Option<f64>,
-    /// Milliseconds on the wall until the first valid bid.
+    /// Milliseconds on the wall until the first valid bid, and until the first of several orders.
     first_ms: Option<f64>,
+    batch_ms: Option<f64>,
     /// Milliseconds of all.
     took: Took,
 }
@@ -119,6 +122,7 @@ struct Summary {
     /// Batches on which its net worth is above that of our best bid.
     beats: usize,
     first_ms: Option<Spread>,
+    batch_ms: Option<Spread>,
     wall_ms: Spread,
     cpu_ms: Spread,
 }
@@ -141,6 +145,7 @@ impl Summary {
             of_bound: some(|s| s.of_bound),
             beats: here().filter(|s| s.net > ours(s.seed)).count(),
             first_ms: some(|s| s.first_ms),
+            batch_ms: some(|s| s.batch_ms),
             wall_ms: spread(|s| s.took.wall),
             cpu_ms: spread(|s| s.took.cpu),
         }
@@ -157,24 +162,43 @@ impl Summary {
             maybe(&self.of_bound, 100.0),
             self.beats.to_string(),
             maybe(&self.first_ms, 1.0),
+            maybe(&self.batch_ms, 1.0),
             short(self.wall_ms.median),
             short(self.cpu_ms.median),
         ]
     }
 }
 
-const HEADER: [&str; 10] =
-    ["medians", "filled", "score", "gross", "net", "% of bound", "net beats ours", "first bid ms", "final ms", "cpu ms"];
+const HEADER: [&str; 11] = [
+    "medians",
+    "filled",
+    "score",
+    "gross",
+    "net",
+    "% of bound",
+    "net beats ours",
+    "first bid ms",
+    "first batch ms",
+    "final ms",
+    "cpu ms",
+];
 
 /// What no solution of an auction could exceed, net of gas, in native tokens.
-fn bound(_solved: &Solved) -> Option<f64> {
-    None
+fn bound(solved: &Solved) -> Option<f64> {
+    solved.batch.as_ref().ok().map(|batch| batch.joint.welfare.bound / 1e3)
+}
+
+/// What a batch is worth at each stage, as parts of its bound.
+fn stages(solved: &Solved) -> Option<[f64; 5]> {
+    let welfare = solved.batch.as_ref().ok()?.joint.welfare;
+    let Welfare { bound, relaxed, whole, uniform, fair, realised } = welfare;
+    Some([relaxed, whole, uniform, fair, realised].map(|worth| worth / bound))
 }
 
 impl BatchArgs {
     pub fn run(self) -> anyhow::Result<Report> {
         let config = Config::default();
-        let mut samples = Vec::new();
+        let (mut samples, mut losses) = (Vec::new(), Vec::new());
         let mut descriptions = Vec::new();
         let seeds = if self.auction.is_some() { 1 } else { self.seeds };
         for seed in 1..=seeds {
@@ -189,29 +213,38 @@ impl BatchArgs {
             let description = format!("{}; {} orders", describe(&scenario.statistics, &name), scenario.auction.orders.len());
             eprintln!("{description}");
             descriptions.push(description);
-            self.measure(&scenario, &config, seed, &mut samples)?;
+            losses.extend(self.measure(&scenario, &config, seed, &mut samples)?);
         }
+        let stage = |k: usize| Spread::of(losses.iter().map(|stages: &[f64; 5]| 100.0 * stages[k])).median;
         let rows: Vec<Summary> = Row::ALL.iter().map(|&row| Summary::of(row, &samples)).collect();
         let text = format!(
             "{}\n\nBatches of seeds 1 to {seeds}: {}. All solutions passed the verifier on exact pools. Native tokens: `score` is the \
              driver's, `gross` adds the fees taken for gas, `net` takes off the gas of the settlements; `% of bound` is of net. Solutions of \
              orders alone compete for pools: promised, they cannot be had together; settled in turn, the best score first, those are dropped \
-             that the pools no longer pay for. `beats ours` counts the batches on which net is above that of our best bid.\n\n{}\n",
+             that the pools no longer pay for. `beats ours` counts the batches on which net is above that of our best bid.\n\n{}\n\nOur batch, medians of {} as parts of the welfare bound: the choice of pools and orders \
+             {:.2} %, whole orders whole or not at all {:.2} %, one price a token {:.2} %, no pair worse off than alone {:.2} %, in integers \
+             and executed {:.2} %.\n",
             caveats(),
             descriptions.first().map_or("", String::as_str),
             table(&HEADER, rows.iter().map(Summary::cells)),
+            losses.len(),
+            stage(0),
+            stage(1),
+            stage(2),
+            stage(3),
+            stage(4),
         );
-        Ok(Report { text, figures: serde_json::json!({ "universes": descriptions, "rows": rows, "samples": samples }) })
+        Ok(Report { text, figures: serde_json::json!({ "universes": descriptions, "rows": rows, "samples": samples, "stages": losses }) })
     }
 
     /// All rows on one batch.
-    fn measure(&self, scenario: &Scenario, config: &Config, seed: u64, samples: &mut Vec<Sample>) -> anyhow::Result<()> {
+    fn measure(&self, scenario: &Scenario, config: &Config, seed: u64, samples: &mut Vec<Sample>) -> anyhow::Result<Option<[f64; 5]>> {
         let auction = &scenario.auction;
         let (solved, first, took) = self.ours(scenario, config)?;
         let most = bound(&solved);
-        let mut add = |row, worth: Worth, first_ms, took| {
+        let mut add = |row, worth: Worth, [first_ms, batch_ms]: [Option<f64>; 2], took| {
             let net = worth.net();
-            samples.push(Sample { row, seed, worth, net, of_bound: most.map(|most| net / most), first_ms, took });
+            samples.push(Sample { row, seed, worth, net, of_bound: most.map(|most| net / most), first_ms, batch_ms, took });
         };
         let bids = solved.solutions();
         let mut best = Ground::new(auction, config);
@@ -225,32 +258,36 @@ impl BatchArgs {
             (Row::RouterPromised, Row::RouterSettled, "our router", alone::router),
         ] {
             let (found, took) = timed(|| alone::each(scenario, config, self.order_limit, name, by));
-            add(promised, Worth::sum(auction, found.iter()), None, took);
+            add(promised, Worth::sum(auction, found.iter()), [None; 2], took);
             let mut ground = Ground::new(auction, config);
             found.iter().for_each(|verified| ground.settle(verified.solution()));
-            add(settled, ground.worth(), None, took);
+            add(settled, ground.worth(), [None; 2], took);
             if promised == Row::RouterPromised {
                 let (worth, more) = timed(|| alone::greedy(scenario, config, self.order_limit, &found));
-                add(Row::Greedy, worth, None, took + more);
+                add(Row::Greedy, worth, [None; 2], took + more);
             }
         }
-        Ok(())
+        Ok(stages(&solved))
     }
 
-    /// Our own report, when the first bid was there in milliseconds, and how long all of it took.
-    fn ours(&self, scenario: &Scenario, config: &Config) -> anyhow::Result<(Solved, Option<f64>, Took)> {
+    /// Our own report, when the first bids were there in milliseconds, of any kind and of several orders, and how long all of it took.
+    fn ours(&self, scenario: &Scenario, config: &Config) -> anyhow::Result<(Solved, [Option<f64>; 2], Took)> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build()?;
         let began = Instant::now();
         let end = began + self.limit;
-        let first = std::sync::OnceLock::new();
-        let sink = |_: &Verified| {
-            first.get_or_init(|| began.elapsed().as_secs_f64() * 1e3);
+        let (first, batch) = (OnceLock::new(), OnceLock::new());
+        let sink = |verified: &Verified| {
+            let now = || began.elapsed().as_secs_f64() * 1e3;
+            first.get_or_init(now);
+            if verified.fills().len() > 1 {
+                batch.get_or_init(now);
+            }
         };
         // Processor time is that of the thread that asks.
         let (solved, took) =
             pool.install(|| timed(|| engine::run_with(&scenario.auction, config, &|| Instant::now() >= end, &sink)));
         eprintln!("  ours: {:.0} ms, {} bids", took.wall, solved.solutions().len());
-        Ok((solved, first.get().copied(), took))
+        Ok((solved, [first, batch].map(|at| at.get().copied()), took))
     }
 }
 

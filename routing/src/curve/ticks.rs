@@ -1,5 +1,7 @@
 //! Liquidity by ranges of the price.
 
+use std::sync::Arc;
+
 use super::{PairResponse, positive};
 
 /// A range of prices with one liquidity.
@@ -20,7 +22,7 @@ pub struct Ticks {
     /// √price now.
     root: f64,
     /// Ends of the ranges, ascending; one more than there are liquidities.
-    bounds: Box<[Bound]>,
+    bounds: Arc<[Bound]>,
     /// √price from which the pool buys coin 0 (going down) and sells it (going up): they differ only across a gap.
     start: [f64; 2],
 }

@@ -13,7 +13,7 @@ use rustc_hash::FxHashMap;
 use crate::budget::Budget;
 use crate::curve::{Curve, Linear};
 use crate::market::{MarketError, MarketId, Token};
-use crate::path::Hop;
+use crate::path::{Hop, Hops};
 use crate::problem::{GasPrice, Problem, Wanted};
 use crate::program;
 use crate::view::{Kept, Smoothing};
@@ -71,6 +71,9 @@ pub struct Joint {
     pub relaxed: f64,
     /// Worth with whole orders filled whole or not at all.
     pub value: f64,
+    choice: Choice,
+    /// Orders that are traded whatever they bring.
+    forced: Vec<usize>,
 }
 
 impl Batch {
@@ -90,7 +93,8 @@ impl Batch {
         let mut all: Vec<Wanted> = wanted.iter().map(|&(token, weight)| Wanted { token, weight, free: false }).collect();
         all.push(Wanted { token: gas.token, weight: 1.0, free: true });
         let problem = Problem { wanted: all, gas, served, ..Problem::default() };
-        Ok(Self { snapshot: Snapshot::new(markets), orders, first, problem })
+        // Nobody looks for paths here.
+        Ok(Self { snapshot: Snapshot::with(markets, Hops::default()), orders, first, problem })
     }
 
     /// The markets with the orders among them.
@@ -114,8 +118,24 @@ impl Batch {
         let bound = self.bound(&search);
         let best = search.best.take()?;
         let relaxed = best.value;
-        let mut prices = search.prices;
-        let (choice, forced) = self.settle(best, &barred, &prices, budget)?;
+        let prices = search.prices;
+        let state = Settling { batch: self, best, forced: Vec::new(), left_out: Vec::new(), barred: &barred, prices: &prices, budget };
+        state.settle(bound, relaxed)
+    }
+
+    /// Chooses again from what was chosen before, without the orders that are `out` by now and the ways that are `barred`.
+    pub fn rechoose(&self, before: &Joint, out: &[usize], barred: &[Hop], budget: &Budget) -> Option<Joint> {
+        let mut barred = barred.to_vec();
+        barred.extend(out.iter().map(|&k| self.hop(k)));
+        let forced: Vec<usize> = before.forced.iter().copied().filter(|k| !out.contains(k)).collect();
+        let (best, prices) = (before.choice.clone(), &before.prices);
+        let mut state = Settling { batch: self, best, forced, left_out: Vec::new(), barred: &barred, prices, budget };
+        state.leave(out.to_vec())?;
+        state.left_out.clear();
+        state.settle(before.bound, before.relaxed)
+    }
+
+    fn joint(&self, choice: Choice, forced: Vec<usize>, mut prices: Vec<f64>, [bound, relaxed]: [f64; 2], budget: &Budget) -> Joint {
         let parts = self.parts(&choice, &self.forced(&forced), budget);
         let parts = (0..self.orders.len())
             .map(|k| match parts.get(&k) {
@@ -128,7 +148,7 @@ impl Batch {
             prices[token as usize] = price;
         }
         let markets = choice.kept.iter().filter(|k| k.market < self.first).map(|k| (k.market, k.coins)).collect();
-        Some(Joint { markets, parts, prices, bound, relaxed, value: choice.value })
+        Joint { markets, parts, prices, bound, relaxed, value: choice.value, choice, forced }
     }
 
     /// The way through an order.
@@ -170,14 +190,6 @@ impl Batch {
             .collect()
     }
 
-    /// Settles the orders that are to be filled whole; returns the choice and those that are forced.
-    fn settle(&self, best: Choice, barred: &[Hop], prices: &[f64], budget: &Budget) -> Option<(Choice, Vec<usize>)> {
-        let mut state = Settling { batch: self, best, forced: Vec::new(), left_out: Vec::new(), barred, prices, budget };
-        state.decide()?;
-        state.reconsider();
-        Some((state.best, state.forced))
-    }
-
     /// The choice anew, from its own prices, with some orders forced and some left out.
     fn again(
         &self,
@@ -216,6 +228,14 @@ struct Settling<'a> {
 }
 
 impl Settling<'_> {
+    /// Settles every order that must be whole.
+    fn settle(mut self, bound: f64, relaxed: f64) -> Option<Joint> {
+        self.decide()?;
+        self.reconsider();
+        let Self { batch, best, forced, prices, budget, .. } = self;
+        Some(batch.joint(best, forced, prices.to_vec(), [bound, relaxed], budget))
+    }
+
     fn attempt(&self, forced: &[usize], left_out: &[usize]) -> Option<Choice> {
         self.batch.again(&self.best, forced, left_out, self.barred, self.prices, self.budget)
     }

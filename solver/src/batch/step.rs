@@ -1,9 +1,11 @@
 //! What markets trade as swaps of two coins: proposed in doubles, or exact.
 
 use alloy_primitives::U256;
+use ballast_adapters::{Exact, Venue};
 use ballast_routing::{Flow, Token};
 
 use super::Liquidity;
+use crate::auction::Auction;
 
 /// One exact swap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,4 +97,16 @@ pub(crate) fn steps(liquidity: &Liquidity, flows: &[Flow], prices: &[f64]) -> Ve
         }
     }
     steps
+}
+
+/// Moves the pools of an auction as swaps did.
+pub(crate) fn follow(auction: &mut Auction, swaps: impl IntoIterator<Item = Swap>) {
+    for swap in swaps {
+        let Some(pool) = auction.pools.get_mut(swap.pool) else { continue };
+        if let (Some(input), Some(output)) = (pool.coin(swap.input), pool.coin(swap.output))
+            && let Err(error) = pool.market.apply(input, output, Exact::Output(swap.amount_out))
+        {
+            tracing::error!(pool = pool.id, %error, "a swap that was made cannot be followed");
+        }
+    }
 }

@@ -10,7 +10,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::auction::{Auction, Drops, short};
 use crate::batch::Swap;
-use crate::engine::{Answer, Filled, Report, Together};
+use crate::engine::{Answer, Filled, Report, Sequence, Together};
 use crate::settlement::Verified;
 
 /// Writes to stderr. A closed pipe is no error of ours.
@@ -201,10 +201,17 @@ pub(super) fn summary(auction: &Auction, report: &Report, read: Duration) -> Str
     }
     let bps = |gap: f64| if gaps[4] > 0.0 { 1e4 * gap / gaps[4] } else { 0.0 };
     let ms = |d: Duration| d.as_secs_f64() * 1e3;
+    let Sequence { after, overlaps } = &report.sequence;
+    let meet = match (after.len(), overlaps.len()) {
+        (0, 0) => String::new(),
+        (after, overlaps) => format!(
+            "\nbids that may win together: {after} solved again on what better ones leave; {overlaps} cannot win beside a better one"
+        ),
+    };
     format!(
-        "auction {}: {count} of {} orders filled on {} of {} pools; surplus {} native, arbitrage in it {} native, {} more left behind for want of funds\n\
+        "auction {}: {count} of {} orders filled by themselves on {} of {} pools; surplus {} native, arbitrage in it {} native, {} more left behind for want of funds\n\
          gap to the bound over all pools {:.3} bps of what is traded: convex {:.5}, gas {:.3}, integers and order of execution {:.5}\n\
-         {:.1} ms to read, {:.1} ms to lay out, {:.1} ms in all",
+         {:.1} ms to read, {:.1} ms to lay out, {:.1} ms in all{meet}",
         auction.id.as_deref().unwrap_or("(quote)"),
         auction.orders.len(),
         report.pools,

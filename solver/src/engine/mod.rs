@@ -3,11 +3,13 @@
 //! ```text
 //! every order by itself, at once ──► each pair of tokens with several orders ──► all orders in one batch, no pair worse off than alone
 //!          every order by itself, for longer ──► the batch again, where that made an order better off alone
+//!          ──► orders outside of the batch, on the pools as better bids leave them
 //! ```
 //!
 //! Something valid is there early, and improves until time is up.
 
 mod order;
+mod sequence;
 mod together;
 
 use std::time::{Duration, Instant};
@@ -21,6 +23,8 @@ use crate::settlement::Verified;
 
 pub use order::{Answer, Filled, Gaps, answer, answer_early};
 use order::{Depth, attempt};
+pub use sequence::Sequence;
+use sequence::sequence;
 pub use together::Together;
 use together::{floors, pairs};
 
@@ -33,6 +37,8 @@ pub struct Report {
     pub batch: Result<Box<Together>, String>,
     /// The orders of one pair of tokens in one settlement, for each pair with several.
     pub pairs: Vec<Together>,
+    /// Orders outside of the batch whose bids meet at a pool.
+    pub sequence: Sequence,
     /// What was left out on the way.
     pub drops: Drops,
     /// Pools that took part.
@@ -59,7 +65,8 @@ impl Report {
     /// All that may be sent.
     pub fn verified(&self) -> impl Iterator<Item = &Verified> {
         let together = self.batch.iter().map(|batch| &batch.verified).chain(self.pairs.iter().map(|pair| &pair.verified));
-        together.chain(self.filled().map(|(_, filled)| &filled.verified))
+        let after = |order: usize| self.sequence.after.iter().find(|(k, _)| *k == order).map(|(_, again)| again);
+        together.chain(self.filled().map(move |(order, filled)| &after(order).unwrap_or(filled).verified))
     }
 
     /// The filled orders by their place in the auction.
@@ -152,6 +159,8 @@ pub fn run_with(
         }
         answers.iter().zip(improved).filter(|(_, improved)| *improved).for_each(|((answer, _), _)| show(answer));
     }
+    let sequence = sequence(auction, config, batch.as_deref().ok(), &answers, stop);
+    sequence.after.iter().for_each(|(_, again)| sink(&again.verified));
     for (index, (order, (answer, _))) in auction.orders.iter().zip(&answers).enumerate() {
         if let Answer::Unfilled(reason) = answer
             && !in_batch(index, &batch)
@@ -159,5 +168,5 @@ pub fn run_with(
             drops.add(Subject::Order, Some(order.uid.to_string()), reason, "");
         }
     }
-    Report { answers, batch, pairs, drops, pools: liquidity.len(), times: [laid_out, began.elapsed()] }
+    Report { answers, batch, pairs, sequence, drops, pools: liquidity.len(), times: [laid_out, began.elapsed()] }
 }

@@ -56,6 +56,7 @@ pub fn enforce(limits: &Limits, auction: &Auction, report: &mut Report) {
     {
         report.batch = Err(exceeded.to_string());
     }
+    report.sequence.after.retain(|(_, again)| check(limits, auction, &again.verified).is_ok());
     report.pairs.retain(|pair| check(limits, auction, &pair.verified).is_ok());
 }
 

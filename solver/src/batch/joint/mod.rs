@@ -173,13 +173,14 @@ impl Attempt<'_> {
     fn run(&self, warm: Option<&[f64]>, stop: &(dyn Fn() -> bool + Sync)) -> Result<Joint, String> {
         let budget = Budget::until(self.config.work_per_batch, stop);
         let (mut out, mut barred, mut alone, mut beaten) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut prices = warm.map(<[f64]>::to_vec);
+        let mut before: Option<Choice> = None;
         let mut first: Option<Welfare> = None;
         for attempts in 1..=ATTEMPTS {
-            let choice = self
-                .batch
-                .choose(prices.as_deref(), &out, &barred, &budget)
-                .ok_or("no orders that together pay for their gas")?;
+            let choice = match &before {
+                None => self.batch.choose(warm, &out, &barred, &budget),
+                Some(before) => self.batch.rechoose(before, &out, &barred, &budget),
+            };
+            let choice = choice.ok_or("no orders that together pay for their gas")?;
             let mut welfare = first.unwrap_or(Welfare {
                 bound: choice.bound,
                 relaxed: choice.relaxed,
@@ -219,7 +220,7 @@ impl Attempt<'_> {
             if stop() {
                 return Err("time ran out".to_owned());
             }
-            prices = Some(choice.prices);
+            before = Some(choice);
         }
         Err("no batch that can be executed after many attempts".to_owned())
     }

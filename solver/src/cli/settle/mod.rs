@@ -11,13 +11,13 @@ use alloy::signers::local::PrivateKeySigner;
 use alloy_primitives::Address;
 use anyhow::bail;
 use ballast_adapters::evm::Snapshot;
-use ballast_adapters::{Exact, Venue};
 use ballast_wire::OrderUid;
 use clap::Args;
 
 use super::request::RequestArgs;
 use super::table;
 use crate::auction::{Auction, Drops, short};
+use crate::batch::step::follow;
 use crate::batch::{Liquidity, Swap};
 use crate::config::Config;
 use crate::engine::{self, Answer, Filled, Report};
@@ -273,7 +273,7 @@ impl Run {
             });
         }
         if settled.iter().any(|one| matches!(one.fate, Fate::Mined { .. })) {
-            self.apply(swaps);
+            follow(&mut self.market, swaps.iter().copied());
         }
         settled
     }
@@ -329,18 +329,5 @@ impl Run {
         }
         let differences = outcome.differences(settlement);
         Ok(Fate::Mined { outcome: Box::new(outcome), differences })
-    }
-
-    /// Moves the pools as a settlement did.
-    fn apply(&mut self, swaps: &[Swap]) {
-        for swap in swaps {
-            let Some(pool) = self.market.pools.get_mut(swap.pool) else { continue };
-            let coins = (pool.coin(swap.input), pool.coin(swap.output));
-            if let (Some(input), Some(output)) = coins
-                && let Err(error) = pool.market.apply(input, output, Exact::Output(swap.amount_out))
-            {
-                tracing::error!(pool = pool.id, %error, "a swap that was settled cannot be followed");
-            }
-        }
     }
 }

@@ -72,6 +72,18 @@ fn equal_pools_get_equal_parts() {
     assert!((a / b - 1.0).abs() < 1e-9, "{a} and {b}");
 }
 
+#[test]
+fn orders_meet_where_no_pool_is() {
+    // The smaller one whole, the larger one to two thirds.
+    let opposite = best("opposite", &case(Case::Opposite));
+    assert_eq!(opposite.len(), 2);
+    let ring = best("ring", &case(Case::Ring));
+    assert_eq!(ring.len(), 3);
+    let matched = best("match only", &case(Case::MatchOnly));
+    assert_eq!(matched.len(), 2);
+    assert!(ether(matched.iter().map(|fill| fill.score).sum::<U256>()) > 0.99 * 3.125 * 0.004 * 0.9);
+}
+
 /// An order that is the first alone, without what it could be matched with.
 #[test]
 fn no_route_reaches_the_limits_that_only_a_match_can() {
@@ -107,6 +119,25 @@ fn brute_force_finds_nothing_better_for_an_order_alone() {
         }
     }
     assert!(filled >= 20 && worth >= 20, "{filled} filled, brute force fills {worth}");
+}
+
+/// Whole batches: nothing exceeds the bound, and one price a token costs next to nothing. (Pairs that are better off alone are not
+/// filled in the batch, which brute force does not mind; so it is compared with the batch before that.)
+#[test]
+fn brute_force_finds_nothing_beyond_the_bound_of_a_batch() {
+    let (mut seen, mut close) = (0, 0);
+    for seed in 0..40 {
+        let request = tiny_batch(seed);
+        let (auction, report) = solve(&request, &Config::default());
+        let Ok(batch) = &report.batch else { continue };
+        let all: Vec<usize> = (0..auction.orders.len()).collect();
+        let best = Brute::new(&request, &auction).best(&all);
+        let welfare = batch.joint.welfare;
+        assert!(best <= welfare.bound / 1e3 * (1.0 + 1e-6), "seed {seed}: {best} is to be had, and the bound is {welfare:?}");
+        seen += 1;
+        close += usize::from(welfare.uniform / 1e3 >= 0.98 * best);
+    }
+    assert!(seen >= 10 && close * 10 >= seen * 8, "{close} of {seen} batches within 2 % of brute force");
 }
 
 /// What the search itself must find where the answer is known: two orders of $5,000 that fill each other, each with 20 basis points in
