@@ -17,6 +17,7 @@ pub mod config;
 pub mod devnet;
 pub mod engine;
 pub mod explain;
+pub mod intent;
 pub mod pipeline;
 pub mod settlement;
 mod wide;

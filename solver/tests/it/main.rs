@@ -15,6 +15,8 @@ mod cli;
 #[cfg(feature = "chain")]
 mod devnet;
 mod hostile;
+#[cfg(feature = "evm")]
+mod intent;
 mod mutated;
 mod mutations;
 #[cfg(feature = "chain")]

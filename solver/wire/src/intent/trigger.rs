@@ -103,6 +103,11 @@ pub enum Day {
 pub struct TimeOfDay(u32);
 
 impl TimeOfDay {
+    /// From seconds since midnight: whole minutes, at most a day.
+    pub const fn from_seconds(seconds: u32) -> Option<Self> {
+        if seconds <= 86_400 && seconds % 60 == 0 { Some(Self(seconds)) } else { None }
+    }
+
     /// Seconds since midnight.
     pub const fn seconds(self) -> u32 {
         self.0
@@ -114,10 +119,11 @@ impl FromStr for TimeOfDay {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let two = |t: &str| if t.len() == 2 { t.parse::<u8>().ok().map(u32::from) } else { None };
-        match text.split_once(':').and_then(|(hour, minute)| Some((two(hour)?, two(minute)?))) {
-            Some((hour, minute)) if minute < 60 && hour * 60 + minute <= 24 * 60 => Ok(Self(hour * 3600 + minute * 60)),
-            _ => Err("expected a time of day as HH:MM"),
-        }
+        let time = match text.split_once(':').and_then(|(hour, minute)| Some((two(hour)?, two(minute)?))) {
+            Some((hour, minute)) if minute < 60 => Self::from_seconds(hour * 3600 + minute * 60),
+            _ => None,
+        };
+        time.ok_or("expected a time of day as HH:MM")
     }
 }
 
