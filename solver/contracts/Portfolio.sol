@@ -47,13 +47,14 @@ library Portfolios {
         }
     }
 
-    /// Whether there is reason to do nothing.
-    function idle(Intent calldata intent, Portfolio memory held) internal pure returns (Reason) {
+    /// Whether there is reason to do nothing. A rebalance that is under way goes on until it has landed, whatever began it.
+    function idle(Intent calldata intent, Portfolio memory held, bool underWay) internal pure returns (Reason) {
         bool landed = true;
         for (uint256 i = 0; i < intent.assets.length && landed; i++) {
             landed = !intent.assets[i].tradable || inside(intent.assets[i].landing, held.weights[i]);
         }
         if (landed) return Reason.InsideLanding;
+        if (underWay) return Reason.None;
         if (!triggered(intent, held)) return Reason.NoDrift;
         uint256 move = distance(intent.assets, held) / 2;
         return move * held.total / ONE < intent.trigger.minNotional ? Reason.TooSmall : Reason.None;

@@ -71,14 +71,15 @@ library PostConditions {
             Asset calldata asset = intent.assets[i];
             if (!asset.tradable || Portfolios.inside(asset.landing, end.weights[i])) continue;
             if (!intent.execution.allowPartial) revert OutsideLanding(asset.token, end.weights[i]);
-            bool left = Portfolios.inside(asset.band, start.weights[i]) && !Portfolios.inside(asset.band, end.weights[i]);
-            if (left) revert LeftBand(asset.token, end.weights[i]);
+            if (Portfolios.inside(asset.band, start.weights[i]) && !Portfolios.inside(asset.band, end.weights[i])) {
+                revert LeftBand(asset.token, end.weights[i]);
+            }
             landed = false;
         }
         if (landed) return true;
         uint256 before = Portfolios.distance(intent.assets, start);
-        uint256 left_ = Portfolios.distance(intent.assets, end);
-        if (before < left_ + intent.execution.minProgressBps * WEIGHT_BP) revert NoProgress(before, left_);
+        uint256 distance = Portfolios.distance(intent.assets, end);
+        if (before < distance + intent.execution.minProgressBps * WEIGHT_BP) revert NoProgress(before, distance);
     }
 
     function checkCaps(Asset[] calldata assets, Portfolio memory start, Portfolio memory end) private pure {

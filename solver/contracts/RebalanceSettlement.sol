@@ -119,7 +119,7 @@ contract RebalanceSettlement is EIP712("Ballast", "1"), ReentrancyGuardTransient
         address[] memory tokens = _tokens(intent);
         Prices memory prices = Oracles.read(intent, SEQUENCER);
         Portfolio memory start = Portfolios.measure(intent, prices);
-        Reason reason = Portfolios.idle(intent, start);
+        Reason reason = Portfolios.idle(intent, start, settled != 0);
         if (reason != Reason.None) {
             emit Skipped(intent.owner, intent.nonce, reason);
             return false;

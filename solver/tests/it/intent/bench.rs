@@ -53,7 +53,8 @@ pub struct Coin {
 
 impl Coin {
     pub fn atoms(&self, units: f64) -> U256 {
-        U256::from(units * 10_f64.powi(i32::from(self.decimals)))
+        // Doubles have no 27 digits.
+        U256::from((units * 1e9).round()) * U256::from(10).pow(U256::from(self.decimals)) / U256::from(10_u64.pow(9))
     }
 }
 

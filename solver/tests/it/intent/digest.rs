@@ -43,6 +43,7 @@ fn the_contracts_digest_is_that_of_the_typed_data() {
     let settlement = bench.settlement;
     let domain: Eip712Domain = domain(&bench.intent());
     let template = typed(&rich(&bench));
+    let evm = std::cell::RefCell::new(bench.evm);
     let words = prop::collection::vec(any::<[u64; 4]>(), 24);
     TestRunner::deterministic()
         .run(&(words, 0_usize..4, 0_usize..4, ".{0,40}"), |(words, assets, rules, text)| {
@@ -67,7 +68,7 @@ fn the_contracts_digest_is_that_of_the_typed_data() {
             intent.execution.venuesDeny = vec![text.clone(); rules];
             intent.risk.groups[0].max = word();
             let call = abi::digestOfCall { intent: intent.clone() };
-            let answer = bench.evm.query(SOLVER, settlement, &call).unwrap();
+            let answer = evm.borrow_mut().query(SOLVER, settlement, &call).unwrap();
             prop_assert_eq!(answer, intent.eip712_signing_hash(&domain), "{}", alloy_primitives::hex::encode(call.abi_encode()));
             Ok(())
         })

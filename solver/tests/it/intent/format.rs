@@ -81,7 +81,7 @@ fn what_is_wrong_is_named_by_its_path() {
         ("/assets/1/oracle/maxDeviationBps", json!("0"), "assets[1].oracle.maxDeviationBps", "above 0"),
         ("/assets/1/oracle/maxAge", json!("4294967296"), "assets[1].oracle.maxAge", "needs more than 32 bits"),
         ("/trigger/anyOf/0/driftAbsBps", json!("0"), "trigger.anyOf[0].driftAbsBps", "not above 0"),
-        ("/trigger/anyOf/0", json!({"drift": "5"}), "trigger.anyOf[0].drift", "unknown variant"),
+        ("/trigger/anyOf/0", json!({"drift": "5"}), "trigger.anyOf[0]", "unknown variant `drift`"),
         ("/trigger/anyOf/2/hitProbability/p", json!("1"), "trigger.anyOf[2].hitProbability.p", "not between 0 and 1"),
         ("/trigger/window/from", json!("8:00"), "trigger.window.from", "HH:MM"),
         ("/trigger/window/to", json!("08:00"), "trigger.window.to", "never open"),

@@ -7,7 +7,7 @@ use ballast_adapters::erc20::Erc20;
 use ballast_solver::intent::abi::RebalanceSettlement as abi;
 use ballast_solver::intent::abi::Running::RunningErrors as Stops;
 use ballast_solver::intent::{Plan, Verdict, executor};
-use ballast_wire::intent::Intent;
+use ballast_wire::intent::{Intent, Rule};
 use ballast_wire::{Allowance, Amount, Bps, Call};
 
 use super::bench::*;
@@ -197,7 +197,8 @@ fn settlement_is_not_entered_twice() {
     assert_eq!(answer.as_ref(), abi::ReentrancyGuardReentrantCall::SELECTOR);
 
     let (mut bench, token) = tricky();
-    play(&mut bench, token, 4, bench.settlement, again);
+    let settlement = bench.settlement;
+    play(&mut bench, token, 4, settlement, again);
     let stop = stopped(bench.settle(&halves(&bench), &bench.trade(0, 1e4, 1, 1e4)));
     assert!(matches!(stop, Stops::CallFailed(failed) if failed.reason.as_ref() == abi::ReentrancyGuardReentrantCall::SELECTOR));
 }
@@ -229,10 +230,11 @@ fn a_donation_in_front_of_it_harms_nobody() {
     let eth = bench.coins[ETH];
     bench.give(&eth, bench.vault, 10.0);
     let before = bench.balances();
-    assert_refused!(bench.settle(&bench.intent(), &bench.par()), OutsideLanding { .. });
+    let mut intent = bench.intent();
+    intent.trigger.any_of = vec![Rule::DriftAbsBps(100)];
+    assert_refused!(bench.settle(&intent, &bench.par()), OutsideLanding { .. });
     assert_eq!(bench.balances(), before);
     bench.reset();
-    let mut intent = bench.intent();
     intent.assets[BTC].landing.low = decimal("0.16");
     intent.assets[BTC].band.low = decimal("0.1");
     intent.assets[USD].landing.high = decimal("0.52");

@@ -56,6 +56,11 @@ fn swaps(auction: &Auction, bench: &Bench, hops: &[(usize, usize, usize, f64)]) 
     solution
 }
 
+fn held(bench: &mut Bench) -> BTreeMap<Address, U256> {
+    let balances = bench.balances();
+    bench.coins.iter().map(|coin| coin.token).zip(balances).collect()
+}
+
 #[test]
 fn a_plan_on_real_pools_does_what_it_promises() {
     let (mut bench, world) = vault(World::new());
@@ -70,7 +75,7 @@ fn a_plan_on_real_pools_does_what_it_promises() {
         (asset.landing.low, asset.landing.high) = (decimal("0.2"), decimal("0.3"));
         (asset.band.low, asset.band.high) = (decimal("0.15"), decimal("0.35"));
     }
-    let balances: BTreeMap<Address, U256> = bench.coins.iter().map(|c| c.token).zip(bench.balances()).collect();
+    let balances = held(&mut bench);
     let snapshot = bench.evm.snapshot();
     let signed = bench.signed(&intent);
     for slippage in [Slippage::MaxIn, Slippage::MinOut] {
@@ -110,7 +115,7 @@ fn a_plan_takes_no_more_than_there_is() {
     let mut intent = bench.intent_of(&["0.25", "0.25", "0.25", "0.25"]);
     let settings = as_executor(&intent, 0, &Settings { contracts: world.contracts, ..Settings::default() });
     let encoder = Encoder::new(&auction, &request, &settings);
-    let balances: BTreeMap<Address, U256> = bench.coins.iter().map(|c| c.token).zip(bench.balances()).collect();
+    let balances = held(&mut bench);
     let solution = swaps(&auction, &bench, &[(4, 0, 3, 5e3)]);
     let spent = match &solution.interactions[0] {
         Interaction::Liquidity(swap) => swap.input_amount.0,

@@ -4,7 +4,7 @@ use alloy_primitives::{Address, Bytes, U256};
 use alloy_sol_types::{SolCall, SolValue, sol};
 use ballast_solver::intent::abi::RebalanceSettlement as abi;
 use ballast_solver::intent::digest;
-use ballast_wire::intent::{Intent, Scheme, Signature};
+use ballast_wire::intent::{Intent, Rule, Scheme, Signature};
 use k256::ecdsa::SigningKey;
 
 use super::bench::*;
@@ -110,6 +110,7 @@ fn a_safe_is_rebalanced_through_its_module() {
     owned.call_itself(Safe::disableModuleCall { previous, module }.abi_encode().into());
     let mut next = owned.bench.intent_of(&["0.45", "0.35", "0.2"]);
     next.nonce.0 = U256::from(2);
+    next.trigger.any_of = vec![Rule::DriftAbsBps(500)];
     let signed = owned.sign(&next, &[0, 2]);
     let verdict = owned.bench.send(&owned.bench.trade(USD, 5e3, ETH, 2.5).execute(&signed).unwrap().calldata).to_string();
     assert!(verdict.contains("GS104"), "{verdict}");

@@ -1,7 +1,7 @@
 //! When an intent may be settled, by whose signature, and how often.
 
 use alloy_primitives::U256;
-use ballast_wire::intent::{Day, Window};
+use ballast_wire::intent::{Day, Rule, Window};
 
 use super::bench::*;
 use ballast_solver::intent::Verdict;
@@ -83,6 +83,7 @@ fn a_nonce_is_used_once() {
     let mut other = bench.intent_of(&["0.45", "0.35", "0.2"]);
     assert_refused!(bench.settle(&other, &bench.par()), NonceUsed { .. });
     other.nonce.0 = U256::from(2);
+    other.trigger.any_of = vec![Rule::DriftAbsBps(500)];
     settled(bench.settle(&other, &bench.trade(USD, 5e3, ETH, 2.5)));
 }
 
