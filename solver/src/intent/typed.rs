@@ -116,4 +116,3 @@ fn window(window: Option<&Window>) -> abi::Window {
     let days = window.days.iter().fold(0, |days, day| days | 1 << *day as u8);
     abi::Window { daysOfWeek: days, from: window.from.seconds(), to: window.to.seconds() }
 }
-

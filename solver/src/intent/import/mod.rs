@@ -107,7 +107,11 @@ fn weights(values: &[BigDecimal]) -> Result<Vec<Decimal>, ImportError> {
     let weights = Weights::of_values(values).map_err(|e| RequestError { field: "tokens".into(), reason: e.to_string() });
     let weights = weights.map_err(ImportError::Field)?;
     // No more than 18 places and the whole: they are read back as they are written.
-    weights.as_slice().iter().map(|weight| weight.to_plain_string().parse().or_else(|_| wrong("tokens", "a weight overflows"))).collect()
+    weights
+        .as_slice()
+        .iter()
+        .map(|weight| weight.to_plain_string().parse().or_else(|_| wrong("tokens", "a weight overflows")))
+        .collect()
 }
 
 /// From low to high, within a weight's bounds.

@@ -110,7 +110,11 @@ pub fn import(rebalance: &Rebalance, terms: &Terms) -> Result<Intent, ImportErro
 }
 
 fn ordered(field: &str, bounds: Bounds) -> Result<(), ImportError> {
-    if bounds.low <= bounds.spot && bounds.spot <= bounds.high { Ok(()) } else { wrong(field, "low, spot and high do not ascend") }
+    if bounds.low <= bounds.spot && bounds.spot <= bounds.high {
+        Ok(())
+    } else {
+        wrong(field, "low, spot and high do not ascend")
+    }
 }
 
 /// Twice the value of a token in a basket unit.

@@ -13,10 +13,10 @@
 //! | `cycle_start_time`, `cycle_duration`, `automation_start`, `automation_end` | `trigger.window`, where a cycle is a day or a week |
 //! | oracle settings (confidence, staleness, Solana accounts) | none: the terms name the feeds |
 
+use alloy_primitives::U256;
 use ballast_wire::intent::{Asset, Costs, Day, Intent, Range, Rule, TimeOfDay, Trigger, Window};
 use ballast_wire::number::integer;
 use ballast_wire::{Amount, Bps, Decimal};
-use alloy_primitives::U256;
 use serde::{Deserialize, Serialize};
 
 use super::{ImportError, Terms, around, wrong};
@@ -111,7 +111,8 @@ pub fn import(vault: &Vault, terms: &Terms, nonce: U256, valid: [u64; 2]) -> Res
         let weight = u64::from(token.weight_bps.get());
         let target = Decimal::from_atoms(U256::from(weight * BP));
         // Where the first of the rules fires.
-        let half = [u64::from(absolute) * BP, weight * u64::from(relative) * (BP / 10_000)].into_iter().filter(|half| *half > 0).min();
+        let half =
+            [u64::from(absolute) * BP, weight * u64::from(relative) * (BP / 10_000)].into_iter().filter(|half| *half > 0).min();
         let landing = u64::from(vault.landing_bps.get()) * BP;
         let half = half.unwrap_or(landing);
         let ranged = |half: u64| -> Range { around(target, U256::from(half), U256::from(half)) };

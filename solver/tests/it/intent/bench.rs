@@ -150,17 +150,22 @@ impl Bench {
     }
 
     pub fn intent_of(&self, targets: &[&str]) -> Intent {
-        let assets: Vec<_> = self.coins.iter().zip(targets).map(|(coin, target)| {
-            let around = |by: u64| {
-                let (target, by) = (target.parse::<Decimal>().unwrap().atoms(), U256::from(by) * U256::from(10_u64.pow(16)));
-                let [low, high] = [target.saturating_sub(by), target + by].map(|x| Decimal::from_atoms(x).min(Decimal::ONE));
-                json!({"low": low, "high": high})
-            };
-            json!({
-                "token": coin.token, "target": target, "band": around(6), "landing": around(1),
-                "oracle": {"feed": coin.feed, "maxAge": "3600", "minPrice": "0.01", "maxPrice": "1000000"},
+        let assets: Vec<_> = self
+            .coins
+            .iter()
+            .zip(targets)
+            .map(|(coin, target)| {
+                let around = |by: u64| {
+                    let (target, by) = (target.parse::<Decimal>().unwrap().atoms(), U256::from(by) * U256::from(10_u64.pow(16)));
+                    let [low, high] = [target.saturating_sub(by), target + by].map(|x| Decimal::from_atoms(x).min(Decimal::ONE));
+                    json!({"low": low, "high": high})
+                };
+                json!({
+                    "token": coin.token, "target": target, "band": around(6), "landing": around(1),
+                    "oracle": {"feed": coin.feed, "maxAge": "3600", "minPrice": "0.01", "maxPrice": "1000000"},
+                })
             })
-        }).collect();
+            .collect();
         let json = json!({
             "version": "1", "chainId": "1", "owner": self.vault, "settlement": self.settlement, "nonce": "1",
             "validFrom": (NOW - 60).to_string(), "validTo": (NOW + 30 * 86_400).to_string(), "numeraire": "USD", "assets": assets,
@@ -274,4 +279,3 @@ macro_rules! assert_refused {
     }};
 }
 pub(crate) use assert_refused;
-

@@ -11,7 +11,8 @@ use proptest::test_runner::TestRunner;
 use super::bench::*;
 use crate::settle::case::sign;
 
-fn rich(bench: &Bench) -> Intent {
+/// With something in every field.
+pub fn rich(bench: &Bench) -> Intent {
     let mut intent = bench.intent();
     intent.trigger.any_of = vec![
         Rule::DriftAbsBps(500),

@@ -4,6 +4,11 @@ use ballast_solver::intent::{check_signature, digest};
 use ballast_wire::intent::{Intent, Numeraire};
 use serde_json::{Value, json};
 
+#[cfg(feature = "serve")]
+use super::bench::Bench;
+#[cfg(feature = "serve")]
+use super::digest::rich;
+
 const EXAMPLE: &str = include_str!("../../../examples/intent.json");
 
 fn example() -> Value {
@@ -93,7 +98,12 @@ fn what_is_wrong_is_named_by_its_path() {
         ("/execution/minProgressBps", json!("0"), "execution.minProgressBps", "above 0"),
         ("/execution/venuesDeny/0", json!(""), "execution.venuesDeny[0]", "kind of venue"),
         ("/risk/groups/0/max", json!("1.01"), "risk.groups[0].max", "above 1"),
-        ("/risk/groups/0/tokens/1", json!("0x0000000000000000000000000000000000000bad"), "risk.groups[0].tokens[1]", "not among the assets"),
+        (
+            "/risk/groups/0/tokens/1",
+            json!("0x0000000000000000000000000000000000000bad"),
+            "risk.groups[0].tokens[1]",
+            "not among the assets",
+        ),
         ("/signature", json!({"scheme": "eip712", "data": "0x0"}), "signature.data", ""),
     ];
     for (path, value, field, reason) in cases {
@@ -113,7 +123,19 @@ fn what_is_wrong_is_named_by_its_path() {
     assert!(error.field == "costs" && error.reason.contains("missing field `maxLossBps`"), "{error}");
 }
 
-/// The schema beside the example is that of the types: `UPDATE=1 cargo test` writes it anew.
+#[cfg(feature = "serve")]
+fn known(value: &Value, schema: &str) {
+    match value {
+        Value::Object(map) => map.iter().for_each(|(key, value)| {
+            assert!(schema.contains(&format!("\"{key}\": {{")), "the schema knows no {key}");
+            known(value, schema);
+        }),
+        Value::Array(list) => list.iter().for_each(|value| known(value, schema)),
+        _ => {}
+    }
+}
+
+/// The schema beside the example is that of the types, and knows every field: `UPDATE=1 cargo test` writes it anew.
 #[cfg(feature = "serve")]
 #[test]
 fn the_schema_is_that_of_the_types() {
@@ -124,4 +146,6 @@ fn the_schema_is_that_of_the_types() {
     }
     assert_eq!(std::fs::read_to_string(path).unwrap(), schema, "run this test with UPDATE=1 and commit the file");
     assert!(schema.contains("\"additionalProperties\": false") && !schema.contains("#/components"));
+    let bench = Bench::new();
+    known(&serde_json::to_value(bench.signed(&rich(&bench))).unwrap(), &schema);
 }

@@ -9,6 +9,7 @@ use super::bench::*;
 /// are in the contract's documentation.
 #[test]
 fn gas_is_what_is_stated() {
+    let mut off = false;
     for (assets, stated) in [(3, STATED[0]), (10, STATED[1])] {
         let each = 100_000.0 / assets as f64;
         let mut units = vec![each * 0.9; assets];
@@ -38,9 +39,10 @@ fn gas_is_what_is_stated() {
         settled(verdict);
         let beside = gas_used - swaps;
         println!("{assets} assets: {gas_used} gas, {beside} beside the {} trades, {} bytes", assets - 1, execute.calldata.len());
-        assert!(beside.abs_diff(stated) * 100 <= stated, "{assets} assets: {beside}, stated {stated}");
+        off |= beside.abs_diff(stated) * 100 > stated;
     }
+    assert!(!off, "not within a percent of {STATED:?}");
 }
 
 /// Gas beside the swaps for 3 and for 10 assets, to a percent.
-const STATED: [u64; 2] = [1, 1];
+const STATED: [u64; 2] = [307_640, 628_915];

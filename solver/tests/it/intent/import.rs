@@ -2,8 +2,8 @@
 
 use alloy_primitives::U256;
 use ballast_solver::intent::import::{ImportError, Terms, reserve, symmetry};
-use ballast_wire::intent::{Day, Intent, Rule};
 use ballast_wire::Bps;
+use ballast_wire::intent::{Day, Intent, Rule};
 use serde_json::{Value, json};
 
 use super::bench::decimal;
@@ -60,7 +60,9 @@ fn a_folios_rebalance_is_an_intent() {
     assert_eq!(weth.target, decimal("0.285714285714285714"));
     assert_eq!((wbtc.target, wbtc.landing.high), (decimal("0"), decimal("0")));
     // 0.98·0.99 and 1.02·1.01 of the target; ETH's own weight is fixed, the limits are not.
-    assert!((usdc.landing.low.to_f64() - 0.693).abs() < 1e-15 && (usdc.landing.high.to_f64() - 0.735_857_142_857_142_9).abs() < 1e-15);
+    assert!(
+        (usdc.landing.low.to_f64() - 0.693).abs() < 1e-15 && (usdc.landing.high.to_f64() - 0.735_857_142_857_142_9).abs() < 1e-15
+    );
     assert!((weth.landing.low.to_f64() / weth.target.to_f64() - 0.99).abs() < 1e-15);
     assert_eq!(usdc.band, usdc.landing);
     let prices = |asset: &ballast_wire::intent::Asset| asset.oracle.as_ref().map(|o| (o.min_price, o.max_price)).unwrap();
@@ -149,7 +151,10 @@ fn a_symmetry_vault_is_an_intent() {
     assert_eq!(intent.trigger.any_of, [Rule::DriftAbsBps(400), Rule::DriftRelBps(1_500)]);
     // The cycle begins on Thursday, 1 January 2026; 20:00 to 26:00 of it.
     let window = intent.trigger.window.as_ref().unwrap();
-    assert_eq!((&window.days[..], window.from.to_string(), window.to.to_string()), (&[Day::Thu][..], "20:00".into(), "02:00".into()));
+    assert_eq!(
+        (&window.days[..], window.from.to_string(), window.to.to_string()),
+        (&[Day::Thu][..], "20:00".into(), "02:00".into())
+    );
     assert_eq!((intent.costs.max_loss_bps, intent.costs.max_loss_per_leg_bps), (Bps::new(100).unwrap(), Bps::new(200).unwrap()));
 }
 

@@ -42,7 +42,7 @@ fn prices_are_inside_their_bounds() {
 #[test]
 fn a_plan_cannot_move_its_own_measure() {
     let mut bench = Bench::new();
-    let lift = Feed::setCall { answer_: I256::try_from(9_000_00000000_i64).unwrap(), time: U256::from(NOW) };
+    let lift = Feed::setCall { answer_: I256::try_from(900_000_000_000_i64).unwrap(), time: U256::from(NOW) };
     let feed = bench.coins[ETH].feed;
     bench.prepare(feed, alloy_sol_types::SolCall::abi_encode(&lift).into());
     assert_refused!(bench.settle(&bench.intent(), &bench.trade(USD, 1e4, ETH, 4.0)), LossTooHigh { .. });

@@ -68,7 +68,8 @@ fn a_plan_on_real_pools_does_what_it_promises() {
     request.liquidity = world.liquidity.clone().into_iter().map(Ok).collect();
     let auction = Auction::new(&request, |_| true);
     // A pair, its pool of concentrated liquidity, the weighted pools, a stable one; ids 0 to 11 are pairs and pools of 01 02 03 12 13 23.
-    let hops = [(4, 0, 3, 5e3), (5, 0, 3, 4e3), (12, 0, 3, 3e3), (13, 1, 3, 2e3), (14, 1, 2, 3e3), (6, 2, 1, 500.0), (15, 1, 3, 500.0)];
+    let hops =
+        [(4, 0, 3, 5e3), (5, 0, 3, 4e3), (12, 0, 3, 3e3), (13, 1, 3, 2e3), (14, 1, 2, 3e3), (6, 2, 1, 500.0), (15, 1, 3, 500.0)];
     let solution = swaps(&auction, &bench, &hops);
     let mut intent = bench.intent_of(&["0.25", "0.25", "0.25", "0.25"]);
     for asset in &mut intent.assets {
@@ -122,7 +123,8 @@ fn a_plan_takes_no_more_than_there_is() {
         Interaction::Custom(_) => panic!(),
     };
     let token = bench.coins[0].token;
-    let amounts = |intent: &_, balances: &_| Plan::of_swaps(intent, &encoder, &solution, balances).map(|plan| plan.amounts[&token]);
+    let amounts =
+        |intent: &_, balances: &_| Plan::of_swaps(intent, &encoder, &solution, balances).map(|plan| plan.amounts[&token]);
     // 50 bp of slippage as long as there is so much.
     assert_eq!(amounts(&intent, &balances), Ok(spent + spent.div_ceil(U256::from(200))));
     assert_eq!(amounts(&intent, &BTreeMap::from([(token, spent)])), Ok(spent));

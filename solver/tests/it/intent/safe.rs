@@ -67,14 +67,30 @@ impl Owned {
         let (safe, zero, none) = (self.bench.vault, U256::ZERO, Address::ZERO);
         let nonce = self.bench.evm.query(SOLVER, safe, &Safe::nonceCall {}).unwrap();
         let hash = Safe::getTransactionHashCall {
-            to: safe, value: zero, data: data.clone(), operation: 0, safeTxGas: zero, baseGas: zero, gasPrice: zero, gasToken: none,
-            refundReceiver: none, nonce,
+            to: safe,
+            value: zero,
+            data: data.clone(),
+            operation: 0,
+            safeTxGas: zero,
+            baseGas: zero,
+            gasPrice: zero,
+            gasToken: none,
+            refundReceiver: none,
+            nonce,
         };
         let hash = self.bench.evm.query(SOLVER, safe, &hash).unwrap();
         let signatures = self.keys[..2].iter().map(|key| sign(key, &hash)).collect::<Vec<_>>().concat().into();
         let call = Safe::execTransactionCall {
-            to: safe, value: zero, data, operation: 0, safeTxGas: zero, baseGas: zero, gasPrice: zero, gasToken: none,
-            refundReceiver: none, signatures,
+            to: safe,
+            value: zero,
+            data,
+            operation: 0,
+            safeTxGas: zero,
+            baseGas: zero,
+            gasPrice: zero,
+            gasToken: none,
+            refundReceiver: none,
+            signatures,
         };
         assert!(self.bench.evm.send(SOLVER, safe, &call, zero).unwrap());
     }

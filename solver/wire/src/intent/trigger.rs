@@ -34,7 +34,7 @@ impl Default for Trigger {
 /// A reason to rebalance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Rule {
     /// A weight is this far off its target, in basis points of the portfolio.
     #[cfg_attr(feature = "openapi", schema(value_type = openapi::Integer))]
@@ -46,6 +46,7 @@ pub enum Rule {
     #[cfg_attr(feature = "openapi", schema(value_type = openapi::Integer))]
     TrackingErrorBps(#[serde(with = "integer")] u16),
     /// Time on a fixed grid from 1970 on. Advisory.
+    #[serde(rename_all = "camelCase")]
     Calendar {
         /// The grid's step.
         #[serde(with = "integer")]
@@ -57,6 +58,7 @@ pub enum Rule {
         offset_sec: u32,
     },
     /// A weight is expected to leave its band soon. Advisory.
+    #[serde(rename_all = "camelCase")]
     HitProbability {
         /// With at least this probability,
         p: Decimal,
@@ -105,7 +107,7 @@ pub struct TimeOfDay(u32);
 impl TimeOfDay {
     /// From seconds since midnight: whole minutes, at most a day.
     pub const fn from_seconds(seconds: u32) -> Option<Self> {
-        if seconds <= 86_400 && seconds % 60 == 0 { Some(Self(seconds)) } else { None }
+        if seconds <= 86_400 && seconds.is_multiple_of(60) { Some(Self(seconds)) } else { None }
     }
 
     /// Seconds since midnight.
