@@ -4,6 +4,7 @@ use alloy_primitives::{Address, Bytes, U256};
 use alloy_sol_types::{SolCall, SolError, sol};
 use ballast_adapters::encode::call;
 use ballast_adapters::erc20::Erc20;
+use ballast_adapters::revert::Failure;
 use ballast_solver::intent::abi::RebalanceSettlement as abi;
 use ballast_solver::intent::abi::Running::RunningErrors as Stops;
 use ballast_solver::intent::{Plan, Verdict, executor};
@@ -53,6 +54,37 @@ fn a_plan_calls_neither_vault_nor_settlement_nor_oracles_nor_takes_tokens() {
     assert_refused!(bench.settle(&intent, &with(&plan, usd.token, approve)), ForbiddenCall { .. });
     let take = Erc20::transferFromCall { from: bench.vault, to: SOLVER, amount: U256::ONE };
     assert_refused!(bench.settle(&intent, &with(&plan, usd.token, take)), ForbiddenCall { .. });
+    sol! { function increaseAllowance(address spender, uint256 amount) external; }
+    let more = increaseAllowanceCall { spender: SOLVER, amount: U256::MAX };
+    assert_refused!(bench.settle(&intent, &with(&plan, usd.token, more)), ForbiddenCall { .. });
+}
+
+/// A vault does what its owner says, and plain calls of the modules that its owner has enabled.
+#[test]
+fn a_vault_obeys_its_owner_and_modules_only() {
+    let mut bench = Bench::new();
+    let enable = |enabled| OwnedVault::setModuleCall { module: SOLVER, enabled };
+    let (to, data) = (bench.coins[USD].token, Erc20::transferCall { to: SOLVER, amount: U256::ONE }.abi_encode());
+    let by_module = |operation| OwnedVault::execTransactionFromModuleReturnDataCall {
+        to,
+        value: U256::ZERO,
+        data: data.clone().into(),
+        operation,
+    };
+    let by_owner = OwnedVault::executeCall { to, value: U256::ZERO, data: data.clone().into() };
+    let (vault, owner) = (bench.vault, account(&bench.owner));
+    assert!(bench.evm.send(SOLVER, vault, &enable(true), U256::ZERO).is_err());
+    assert!(bench.evm.send(SOLVER, vault, &by_owner, U256::ZERO).is_err());
+    assert!(bench.evm.send(SOLVER, vault, &by_module(0), U256::ZERO).is_err());
+    bench.evm.send(owner, vault, &enable(true), U256::ZERO).unwrap();
+    // Not by delegation: the vault's own storage would be the module's.
+    let delegated = bench.evm.send(SOLVER, vault, &by_module(1), U256::ZERO).unwrap_err();
+    assert_eq!(delegated, Failure::Data(OwnedVault::OnlyCalls::SELECTOR.into()));
+    assert!(bench.evm.send(SOLVER, vault, &by_module(0), U256::ZERO).unwrap()._0);
+    bench.evm.send(owner, vault, &by_owner, U256::ZERO).unwrap();
+    assert_eq!(bench.balance(USD, SOLVER), U256::from(2));
+    bench.evm.send(owner, vault, &enable(false), U256::ZERO).unwrap();
+    assert!(bench.evm.send(SOLVER, vault, &by_module(0), U256::ZERO).is_err());
 }
 
 /// With a vault that has foolishly approved everybody, and an executor that is asked to use it by a detour: nobody but the vault's owner can have

@@ -7,6 +7,7 @@ mod format;
 mod gas;
 mod hostile;
 mod import;
+mod model;
 mod oracles;
 mod pools;
 mod safe;

@@ -2,6 +2,7 @@
 
 use alloy_primitives::{Address, I256, U256};
 use alloy_sol_types::{SolConstructor, SolValue};
+use ballast_adapters::encode::call;
 use ballast_wire::Bps;
 use ballast_wire::intent::Intent;
 
@@ -131,6 +132,14 @@ fn a_feed_agrees_with_the_pools_average() {
             }
         }
     }
+}
+
+#[test]
+fn a_plan_does_not_call_the_pool_that_it_is_judged_by() {
+    let mut twap = Twap::new(1, 2);
+    let mut plan = plan_of(&twap);
+    plan.calls.insert(0, call(twap.pool, &Desk::succeededCall {}));
+    assert_refused!(twap.bench.settle(&twap.intent(10), &plan), ForbiddenCall { target, .. } if target == twap.pool);
 }
 
 fn plan_of(twap: &Twap) -> ballast_solver::intent::Plan {

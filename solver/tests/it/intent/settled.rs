@@ -1,9 +1,9 @@
 //! What a good plan does.
 
 use alloy_primitives::U256;
-use ballast_solver::intent::Verdict;
-use ballast_wire::Bps;
+use ballast_solver::intent::{Verdict, executor};
 use ballast_wire::intent::{Mode, Rule};
+use ballast_wire::{Allowance, Amount, Bps};
 
 use super::bench::*;
 
@@ -58,6 +58,20 @@ fn what_is_not_used_goes_back() {
     plan.amounts.insert(bench.coins[BTC].token, bench.coins[BTC].atoms(0.1));
     settled(bench.settle(&bench.intent(), &plan));
     assert_eq!(bench.balances(), [bench.coins[USD].atoms(5e4), bench.coins[ETH].atoms(15.0), bench.coins[BTC].atoms(0.4)]);
+}
+
+/// Of a token on the way, which is none of the assets, the vault gets what its swaps have left.
+#[test]
+fn what_is_left_of_other_tokens_goes_to_the_vault() {
+    let mut bench = Bench::new();
+    let intent = bench.intent();
+    let other = bench.token(18, 0);
+    let other = bench.coin(other, 18, 1.0);
+    bench.give(&other, executor(&intent, 0), 3.0);
+    let mut plan = bench.par();
+    plan.approvals.push(Allowance { token: other.token, spender: SOLVER, amount: Amount(U256::ONE) });
+    settled(bench.settle(&intent, &plan));
+    assert_eq!(bench.balance(3, bench.vault), other.atoms(3.0));
 }
 
 /// Zero target: the asset is sold to the last atom, or the landing is missed.
