@@ -99,9 +99,8 @@ impl Plan {
             let Some(asset) = intent.assets.iter().find(|asset| asset.token == token) else {
                 if exact.is_zero() {
                     continue;
-                } else {
-                    return Err(PlanError::NotAnAsset(token));
-                };
+                }
+                return Err(PlanError::NotAnAsset(token));
             };
             let cap = if asset.tradable { asset.max_trade.0 } else { U256::ZERO };
             let most = cap.min(balances.get(&token).copied().unwrap_or_default());
