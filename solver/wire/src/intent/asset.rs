@@ -17,7 +17,8 @@ pub struct Asset {
     /// The token.
     #[cfg_attr(feature = "openapi", schema(value_type = openapi::Address))]
     pub token: Address,
-    /// Its weight; zero to get out of it.
+    /// Its weight; zero to get out of it. A landing of zero to zero then asks for the last atom, and one sent to the vault in front of a settlement
+    /// makes it miss: leave some room for dust.
     pub target: Decimal,
     /// Weights to be left alone, if nothing else calls for a rebalance.
     pub band: Range,

@@ -46,7 +46,7 @@ pub struct Intent {
     /// The contract that settles the intent and checks the outcome.
     #[cfg_attr(feature = "openapi", schema(value_type = openapi::Address))]
     pub settlement: Address,
-    /// The owner's number for it: of several with the same number one is settled.
+    /// The owner's number for it. Intents with the same number share their settlements: once one is settled, or has landed, so are the others.
     pub nonce: Amount,
     /// Not settled before.
     #[serde(with = "integer")]
