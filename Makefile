@@ -5,6 +5,7 @@ PROFILE := release
 PARTS := $(if $(filter dev,$(PROFILE)),--workspace --tests) --bin ballast
 BALLAST := ./target/$(PROFILE:dev=debug)/ballast
 CONTRACTS := fixtures/contracts/node_modules/.package-lock.json
+OWN_CONTRACTS := fixtures/contracts/own solver/contracts
 DEVNET := ./target/devnet
 DEMO := fixtures/auctions/demo.json
 POLICY := solver/policy/examples
@@ -40,7 +41,7 @@ demo: contracts
 
 ## test: install the contracts' packages, then run every test, the differential ones against real bytecode included
 test: contracts
-	node fixtures/contracts/own/build.mjs --check
+	node fixtures/contracts/build.mjs --check $(OWN_CONTRACTS)
 	cargo test --locked --workspace
 
 ## contracts: the real contracts, by exact version, into an ignored folder
@@ -50,9 +51,9 @@ $(CONTRACTS): fixtures/contracts/package.json fixtures/contracts/package-lock.js
 	npm ci --prefix fixtures/contracts --no-fund --no-audit
 	@touch $(CONTRACTS)
 
-## own-contracts: compile our own test contracts; the result is committed, `make test` checks that it is what the sources make
+## own-contracts: compile our own contracts, for settlement and for tests; the results are committed, `make test` checks that they are what the sources make
 own-contracts: contracts
-	node fixtures/contracts/own/build.mjs
+	node fixtures/contracts/build.mjs $(OWN_CONTRACTS)
 
 ## lint: format, clippy with warnings as errors, documentation
 lint:

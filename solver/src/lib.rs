@@ -18,6 +18,7 @@ pub mod config;
 pub mod devnet;
 pub mod engine;
 pub mod explain;
+pub mod intent;
 pub mod jit;
 pub mod pipeline;
 pub mod settlement;

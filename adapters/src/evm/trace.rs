@@ -4,7 +4,7 @@ use revm::context::ContextTr;
 use revm::interpreter::{CallInputs, CallOutcome, CreateInputs, CreateOutcome};
 
 /// Frames deeper than this are not kept.
-const DEEPEST: usize = 2;
+const DEEPEST: usize = 3;
 
 /// A call among those of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,6 +16,8 @@ mod cli;
 #[cfg(feature = "chain")]
 mod devnet;
 mod hostile;
+#[cfg(feature = "evm")]
+mod intent;
 mod jit;
 mod mutated;
 mod mutations;

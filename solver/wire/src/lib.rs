@@ -1,10 +1,10 @@
-//! Wire types of the CoW solver-engine API, as the driver speaks it.
+//! Wire types: the CoW solver-engine API as the driver speaks it, and [rebalancing intents](intent).
 //!
 //! Plain data: what a field means is said here, what to do with it is not. The engine turns an [`Auction`] into
 //! its own types once; nothing downstream sees these.
 //!
 //! Reading is strict about each field and lenient about the whole: an order or a pool that does not parse becomes a
-//! [`Malformed`] entry that names the field, and the rest of the auction stands. Fields this version does not know are ignored.
+//! [`Malformed`] entry that names the field, and the rest of the auction stands. Fields this version does not know are ignored. An intent, which is signed, is read strictly.
 //!
 //! ```
 //! let auction = ballast_wire::Auction::from_json(br#"{
@@ -16,6 +16,7 @@
 //! ```
 
 mod auction;
+pub mod intent;
 mod item;
 mod liquidity;
 mod notification;
@@ -31,7 +32,7 @@ pub use liquidity::{
     WeightedProduct, WeightedReserve, WeightedVersion,
 };
 pub use notification::{Notification, SolutionIds};
-pub use number::{Decimal, DecimalError};
+pub use number::{Bps, Decimal, DecimalError};
 pub use solution::{
     Allowance, Amount, Asset, CustomInteraction, Flashloan, Fulfillment, Interaction, JitOrder, JitTrade, LiquidityInteraction,
     Reply, ReplyError, Solution, Trade,

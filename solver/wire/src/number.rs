@@ -179,6 +179,68 @@ pub mod amount {
     }
 }
 
+/// `#[serde(with)]` for a whole number of fewer bits than an amount, written like one.
+pub mod integer {
+    use std::fmt::Display;
+
+    use super::{Deserializer, Serializer, U256, amount, de};
+
+    /// Writes a decimal string.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    /// Reads a string or an integer.
+    ///
+    /// # Errors
+    /// When the text is no number, or one of too many bits.
+    pub fn deserialize<'de, T: TryFrom<U256>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+        let value = amount::deserialize(deserializer)?;
+        T::try_from(value).map_err(|_| de::Error::custom(format!("{value} needs more than {} bits", 8 * size_of::<T>())))
+    }
+}
+
+/// Basis points, from 0 to 10,000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String, pattern = "^[0-9]{1,5}$"))]
+#[serde(try_from = "BpsText", into = "BpsText")]
+pub struct Bps(u16);
+
+impl Bps {
+    /// All of it.
+    pub const WHOLE: Self = Self(10_000);
+
+    /// This many; none if they are more than the whole.
+    pub const fn new(bps: u16) -> Option<Self> {
+        if bps <= Self::WHOLE.0 { Some(Self(bps)) } else { None }
+    }
+
+    /// How many.
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct BpsText(#[serde(with = "integer")] u16);
+
+impl From<Bps> for BpsText {
+    fn from(bps: Bps) -> Self {
+        Self(bps.0)
+    }
+}
+
+impl TryFrom<BpsText> for Bps {
+    type Error = &'static str;
+
+    fn try_from(text: BpsText) -> Result<Self, Self::Error> {
+        Self::new(text.0).ok_or("more than 10000 basis points")
+    }
+}
+
 /// `#[serde(with)]` for an amount that may be absent or null.
 pub mod optional_amount {
     use super::{Deserialize, Deserializer, Serializer, U256, amount};

@@ -21,3 +21,8 @@ pub struct Uid(());
 #[derive(ToSchema)]
 #[schema(value_type = String, pattern = "^0x([0-9a-fA-F]{2})*$")]
 pub struct Hex(());
+
+/// A whole number.
+#[derive(ToSchema)]
+#[schema(value_type = String, pattern = "^[0-9]+$")]
+pub struct Integer(());

@@ -239,6 +239,20 @@ impl<'a> Encoder<'a> {
         split::split(self, solution, whole, allowances)
     }
 
+    /// The calls of a solution's swaps by themselves, and what the payer has to approve for them, each pair of token and spender once. The
+    /// payer is what the settings have as the settlement contract.
+    ///
+    /// # Errors
+    /// When a swap cannot be encoded.
+    pub fn swaps(&self, solution: &Solution) -> Result<(Vec<Call>, Vec<Allowance>), EncodeError> {
+        let Spending { calls, approvals } = swaps(self, solution, &mut Buffers::default())?;
+        Ok((calls.calls, approvals))
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        self.settings
+    }
+
     fn contracts(&self) -> &Contracts {
         &self.settings.contracts
     }

@@ -1,9 +1,9 @@
 //! Settlements in an EVM with the real contracts: what comes of them is what was promised, to the wei.
 
-mod case;
+pub mod case;
 mod engine;
 mod failures;
 mod generated;
 mod jit;
 mod limits;
-mod world;
+pub mod world;

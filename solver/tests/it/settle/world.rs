@@ -180,6 +180,16 @@ impl World {
         *self.tokens.iter().find(|t| t.address == address).unwrap()
     }
 
+    /// The pool of concentrated liquidity of two tokens, given by their places.
+    pub fn pool(&self, a: usize, b: usize) -> Address {
+        let tokens = [a, b].map(|t| self.tokens[t].address);
+        let found = self.liquidity.iter().find(|pool| match &pool.kind {
+            LiquidityKind::ConcentratedLiquidity(kind) => tokens.iter().all(|t| kind.tokens.contains(t)),
+            _ => false,
+        });
+        found.unwrap().address
+    }
+
     fn add(&mut self, address: Address, kind: LiquidityKind) {
         let id = self.liquidity.len().to_string();
         self.liquidity.push(Liquidity { id, address, gas_estimate: U256::from(100_000), kind });

@@ -1,0 +1,27 @@
+//! Rebalancing intents: what an owner signs, and the call that settles it.
+//!
+//! [`ballast_wire::intent::Intent`] is what is read and written. [`typed`] turns it into the struct of the settlement contract
+//! (`solver/contracts`), whose EIP-712 [`digest`] the contract computes as well; `check_signature` holds a signature against it, [`Plan`]
+//! becomes the contract's `execute`, and `simulate` says in an EVM what would come of it. [`import`] reads what other protocols publish.
+//!
+//! ```text
+//! Reserve, Symmetry ─► import ─┐
+//! JSON ─► wire::intent::Intent ┴─► typed, digest ─► check_signature
+//! swaps ─► Plan ─► execute ─► simulate ─► Outcome: weights, values, loss, credit, fee
+//! ```
+
+pub mod abi;
+pub mod import;
+mod plan;
+#[cfg(feature = "evm")]
+mod signature;
+#[cfg(feature = "evm")]
+mod simulate;
+mod typed;
+
+pub use plan::{Execute, Plan, PlanError, as_executor, executor};
+#[cfg(feature = "evm")]
+pub use signature::{SignatureError, check_signature};
+#[cfg(feature = "evm")]
+pub use simulate::{Simulated, Verdict, simulate};
+pub use typed::{digest, domain, typed};

@@ -1,0 +1,16 @@
+//! Rebalancing intents against the compiled settlement contract in an EVM.
+
+mod bench;
+mod caps;
+mod digest;
+mod format;
+mod gas;
+mod hostile;
+mod import;
+mod model;
+mod oracles;
+mod pools;
+mod safe;
+mod settled;
+mod timing;
+mod weights;
