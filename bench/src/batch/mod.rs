@@ -234,11 +234,20 @@ impl BatchArgs {
             stage(3),
             stage(4),
         );
-        Ok(Report { text, figures: serde_json::json!({ "universes": descriptions, "rows": rows, "samples": samples, "stages": losses }) })
+        Ok(Report {
+            text,
+            figures: serde_json::json!({ "universes": descriptions, "rows": rows, "samples": samples, "stages": losses }),
+        })
     }
 
     /// All rows on one batch.
-    fn measure(&self, scenario: &Scenario, config: &Config, seed: u64, samples: &mut Vec<Sample>) -> anyhow::Result<Option<[f64; 5]>> {
+    fn measure(
+        &self,
+        scenario: &Scenario,
+        config: &Config,
+        seed: u64,
+        samples: &mut Vec<Sample>,
+    ) -> anyhow::Result<Option<[f64; 5]>> {
         let auction = &scenario.auction;
         let (solved, first, took) = self.ours(scenario, config)?;
         let most = bound(&solved);

@@ -16,14 +16,15 @@ use good_lp::{Expression, Variable, constraint, variable};
 
 use super::{Builder, ProgramError, read};
 use crate::market::{MarketId, Token};
+use crate::path::Hop;
 use crate::problem::{Flow, Problem, Wanted};
 use crate::solve::Snapshot;
 use crate::view::{Kept, Renumber, View};
 
 /// The most that the logarithm of a price moves, one programme after another.
-const REACHES: [f64; 6] = [0.1, 0.03, 0.01, 0.003, 0.001, 0.0003];
+const REACHES: [f64; 7] = [0.1, 0.03, 0.01, 0.003, 0.001, 1e-4, 1e-5];
 /// Widths of the chords that go with them.
-const WIDTHS: [f64; 6] = [1e-2, 3e-3, 1e-3, 1e-3, 3e-4, 3e-4];
+const WIDTHS: [f64; 7] = [1e-2, 3e-3, 1e-3, 1e-3, 3e-4, 3e-4, 3e-4];
 /// A shift of ln p that is as good as none.
 const SETTLED: f64 = 1e-9;
 /// What a unit below an order's limit costs, and a unit below what it could have elsewhere.
@@ -107,14 +108,16 @@ impl Clearing {
     }
 }
 
-/// Clears `trades` over a choice of markets (each with the coins it may trade as a bit mask) and what else is there or is missing, the
-/// `endowment`. `nu` are prices of all tokens near which the markets are traded, `start` those to start clearing from.
+/// Clears `trades` over a choice of markets (each with the coins it may trade as a bit mask, without the ways that are `barred`) and
+/// what else is there or is missing, the `endowment`. `nu` are prices of all tokens near which the markets are traded, `start` those to start clearing from.
 ///
 /// # Errors
 /// When a programme has no solution.
+#[expect(clippy::too_many_arguments, reason = "what there is, what is wanted, and where to start")]
 pub fn clear(
     snapshot: &Snapshot,
     choice: &[(MarketId, u8)],
+    barred: &[Hop],
     endowment: &[(Token, f64)],
     trades: &[Trade],
     floors: &[Floor],
@@ -125,7 +128,8 @@ pub fn clear(
     // Leftovers are worth nothing; naming the tokens gives them a number.
     let wanted = trades.iter().flat_map(|t| [t.sell, t.buy]).map(|token| Wanted { token, weight: 0.0, free: false }).collect();
     let problem = Problem { endowment: endowment.to_vec(), wanted, ..Problem::default() };
-    let view = View::part(snapshot.markets(), &problem, &kept, 0.0, &mut Renumber::default());
+    let mut view = View::part(snapshot.markets(), &problem, &kept, 0.0, &mut Renumber::default());
+    view.bar(barred);
     let nu: Vec<f64> = view.tokens.iter().map(|&t| nu.get(t as usize).copied().unwrap_or(1.0)).collect();
     let number = |token| view.local(token).unwrap_or_default() as usize;
     let ends: Vec<[usize; 2]> = trades.iter().map(|t| [number(t.sell), number(t.buy)]).collect();
@@ -139,8 +143,8 @@ pub fn clear(
         let step = Step { build, trades, floors, ends: &ends, roots: &roots, prices: &prices, fills: &fills }.solve(reach);
         let step = match step {
             Ok(step) => step,
-            // A simplex may fail on numbers that are nearly the same; the step before will do.
-            Err(_) if flows.is_some() => break,
+            // It may fail on numbers that are nearly the same; others are not.
+            Err(_) if flows.is_some() => continue,
             Err(error) => return Err(error),
         };
         let most = step.shifts.iter().fold(0.0_f64, |most, s| most.max(s.abs()));

@@ -119,7 +119,8 @@ impl Batch {
         let best = search.best.take()?;
         let relaxed = best.value;
         let prices = search.prices;
-        let state = Settling { batch: self, best, forced: Vec::new(), left_out: Vec::new(), barred: &barred, prices: &prices, budget };
+        let state =
+            Settling { batch: self, best, forced: Vec::new(), left_out: Vec::new(), barred: &barred, prices: &prices, budget };
         state.settle(bound, relaxed)
     }
 
@@ -135,7 +136,14 @@ impl Batch {
         state.settle(before.bound, before.relaxed)
     }
 
-    fn joint(&self, choice: Choice, forced: Vec<usize>, mut prices: Vec<f64>, [bound, relaxed]: [f64; 2], budget: &Budget) -> Joint {
+    fn joint(
+        &self,
+        choice: Choice,
+        forced: Vec<usize>,
+        mut prices: Vec<f64>,
+        [bound, relaxed]: [f64; 2],
+        budget: &Budget,
+    ) -> Joint {
         let parts = self.parts(&choice, &self.forced(&forced), budget);
         let parts = (0..self.orders.len())
             .map(|k| match parts.get(&k) {

@@ -189,7 +189,9 @@ impl Auction {
     pub fn order_of(&self, trade: &wire::Trade) -> Option<usize> {
         match trade {
             wire::Trade::Fulfillment(trade) => self.order(&trade.order).filter(|&k| self.orders[k].jit.is_none()),
-            wire::Trade::Jit(trade) => self.orders.iter().position(|o| o.jit.as_ref().is_some_and(|jit| trade.order == jit.order)),
+            wire::Trade::Jit(trade) => {
+                self.orders.iter().position(|o| o.jit.as_ref().is_some_and(|jit| trade.order == jit.order))
+            }
         }
     }
 

@@ -187,7 +187,7 @@ impl Attempt<'_> {
                 whole: choice.value,
                 ..Welfare::default()
             });
-            let done = self.settle(&choice, &mut welfare);
+            let done = self.settle(&choice, &barred, &mut welfare);
             first.get_or_insert(welfare);
             let filled = choice.parts.iter().filter(|part| **part > 0.0).count();
             tracing::debug!(attempts, filled, markets = choice.markets.len(), ?welfare, "a choice");
@@ -226,15 +226,15 @@ impl Attempt<'_> {
     }
 
     /// One choice, all the way; or why it has to be made again.
-    fn settle(&self, choice: &Choice, welfare: &mut Welfare) -> Result<Result<Joint, Again>, String> {
-        let cleared = match self.clear(choice)? {
+    fn settle(&self, choice: &Choice, barred: &[Hop], welfare: &mut Welfare) -> Result<Result<Joint, Again>, String> {
+        let cleared = match self.clear(choice, barred)? {
             Ok(cleared) => cleared,
             Err(again) => return Ok(Err(again)),
         };
         if welfare.uniform == 0.0 {
             welfare.uniform = cleared.welfare();
         }
-        let cleared = match self.be_fair(choice, cleared)? {
+        let cleared = match self.be_fair(choice, barred, cleared)? {
             Ok(cleared) => cleared,
             Err(again) => return Ok(Err(again)),
         };
@@ -249,7 +249,7 @@ impl Attempt<'_> {
     }
 
     /// Clears a choice: first at equal fees, then at those that come of the swaps.
-    fn clear(&self, choice: &Choice) -> Result<Result<Cleared, Again>, String> {
+    fn clear(&self, choice: &Choice, barred: &[Hop]) -> Result<Result<Cleared, Again>, String> {
         let filled: Vec<usize> = (0..self.members.len()).filter(|&m| choice.parts[m] > 0.0).collect();
         let count = filled.len() as u64;
         let swaps: f64 = choice
@@ -262,14 +262,14 @@ impl Attempt<'_> {
         let each = vec![self.fixed_gas(count).saturating_add((swaps / count.max(1) as f64) as u64); filled.len()];
         let parts: Vec<(usize, f64)> = filled.iter().map(|&m| (m, choice.parts[m])).collect();
         let start = |token: Token| choice.prices[token as usize];
-        let Ok(first) = self.at_fees(choice, &parts, &each, &[], start)? else {
+        let Ok(first) = self.at_fees(choice, barred, &parts, &each, &[], start)? else {
             // Equal fees may be more than a small order has; its own may be less.
-            return self.at_fees(choice, &parts, &vec![self.fixed_gas(count); filled.len()], &[], start);
+            return self.at_fees(choice, barred, &parts, &vec![self.fixed_gas(count); filled.len()], &[], start);
         };
         let fees = self.gas_of(&steps(self.liquidity, &first.clearing.flows, &choice.prices), &first, count);
         let parts: Vec<(usize, f64)> =
             first.trades.iter().zip(&first.clearing.fills).map(|((m, t, _), fill)| (*m, fill / t.fill[1])).collect();
-        let second = match self.at_fees(choice, &parts, &fees, &[], |token| first.clearing.price(token))? {
+        let second = match self.at_fees(choice, barred, &parts, &fees, &[], |token| first.clearing.price(token))? {
             Ok(second) => second,
             Err(again) => return Ok(Err(again)),
         };
@@ -287,6 +287,7 @@ impl Attempt<'_> {
     fn at_fees(
         &self,
         choice: &Choice,
+        barred: &[Hop],
         parts: &[(usize, f64)],
         gas: &[u64],
         floors: &[Floor],
@@ -309,7 +310,7 @@ impl Attempt<'_> {
         let bare: Vec<Trade> = trades.iter().map(|t| t.1).collect();
         // More than the integer prices need, as the swaps will leave a little less than these flows.
         let spare = self.spare(&bare, 3.0);
-        let clearing = clear(self.batch.snapshot(), &choice.markets, &spare, &bare, floors, &choice.prices, start);
+        let clearing = clear(self.batch.snapshot(), &choice.markets, barred, &spare, &bare, floors, &choice.prices, start);
         Ok(Ok(Cleared { trades, clearing: clearing.map_err(|e| e.to_string())? }))
     }
 
@@ -342,7 +343,7 @@ impl Attempt<'_> {
     }
 
     /// Clears again where a pair gets less than it could have by itself; or says who has to go.
-    fn be_fair(&self, choice: &Choice, cleared: Cleared) -> Result<Result<Cleared, Again>, String> {
+    fn be_fair(&self, choice: &Choice, barred: &[Hop], cleared: Cleared) -> Result<Result<Cleared, Again>, String> {
         let floors = self.floors_of(&cleared, FAIR);
         let behind = |cleared: &Cleared| -> Vec<(f64, usize)> {
             let lacks = |floor: &Floor| floor.surplus - floor.trades.iter().map(|&k| cleared.surplus(k)).sum::<f64>();
@@ -355,7 +356,7 @@ impl Attempt<'_> {
         let parts: Vec<(usize, f64)> =
             cleared.trades.iter().zip(&cleared.clearing.fills).map(|((m, t, _), fill)| (*m, fill / t.fill[1])).collect();
         let gas: Vec<u64> = cleared.trades.iter().map(|t| t.2).collect();
-        let Ok(fair) = self.at_fees(choice, &parts, &gas, &floors, |token| cleared.clearing.price(token))? else {
+        let Ok(fair) = self.at_fees(choice, barred, &parts, &gas, &floors, |token| cleared.clearing.price(token))? else {
             return Ok(Ok(cleared));
         };
         let mut behind = behind(&fair);
@@ -537,18 +538,21 @@ impl Attempt<'_> {
                 Trade { fill: [fill, fill], start: fill, ..*trade }
             })
             .collect();
-        let mut endowment = self.spare(&trades, 1.0);
-        for &token in &touched {
-            let [brought, taken] = net.get(&token).copied().unwrap_or_default();
-            let change = if brought >= taken { f64::from(brought - taken) } else { -f64::from(taken - brought) };
-            // Where nobody is paid there is nothing to go wrong but the doubles.
-            let spare = if parts.iter().any(|p| p.buy == token) { 0.0 } else { LEAST_MARGIN };
-            endowment.push((token, change * unit(token) + spare));
-        }
         let floors = self.floors_of(cleared, FAIR);
-        let start = |token| cleared.clearing.price(token);
-        let found = clear(&self.liquidity.snapshot, &[], &endowment, &trades, &floors, &[], start);
-        let found = found.inspect_err(|error| tracing::debug!(%error, "no prices")).ok()?;
+        // Where the doubles leave no room at all, the integers may still do.
+        let found = [1.0, 0.1, 0.0].into_iter().find_map(|times| {
+            let mut endowment = self.spare(&trades, times);
+            for &token in &touched {
+                let [brought, taken] = net.get(&token).copied().unwrap_or_default();
+                let change = if brought >= taken { f64::from(brought - taken) } else { -f64::from(taken - brought) };
+                // Where nobody is paid there is nothing to go wrong but the doubles.
+                let spare = if parts.iter().any(|p| p.buy == token) { 0.0 } else { LEAST_MARGIN };
+                endowment.push((token, change * unit(token) + spare));
+            }
+            let start = |token| cleared.clearing.price(token);
+            let found = clear(&self.liquidity.snapshot, &[], &[], &endowment, &trades, &floors, &[], start);
+            found.inspect_err(|error| tracing::debug!(%error, times, "no prices")).ok()
+        })?;
         let worth: Vec<(Token, f64)> = touched.iter().map(|&t| (t, found.price(t) * unit(t))).collect();
         exact(parts, &worth, &net)
     }
@@ -572,16 +576,24 @@ impl Attempt<'_> {
         Ok((missed, scores))
     }
 
-    /// Which fills the best single path would pay more for.
+    /// Fills of pairs that the best single path would pay more for.
     fn beaten(&self, fills: &[Fill], parts: &[Part], prices: &FxHashMap<Token, U256>) -> Vec<usize> {
-        let beaten = |(fill, part): (&Fill, &Part)| {
-            let [sold, bought] = part.amounts(|t| prices.get(&t).copied()).unwrap_or_default();
-            let order = &self.auction.orders[fill.order];
-            let paid = sold.saturating_add(fill.fee);
-            let alone = reference::alone(self.auction, self.liquidity, self.config, order, paid);
-            order.is_scored() && alone.is_some_and(|alone| alone > bought)
+        let mut pairs: FxHashMap<Pair, ([U256; 2], Vec<usize>)> = FxHashMap::default();
+        for (k, (fill, part)) in fills.iter().zip(parts).enumerate() {
+            if self.auction.orders[fill.order].is_scored() {
+                let [sold, bought] = part.amounts(|t| prices.get(&t).copied()).unwrap_or_default();
+                let ([paid, got], trades) = pairs.entry([part.sell, part.buy]).or_default();
+                *paid = paid.saturating_add(sold).saturating_add(fill.fee);
+                *got = got.saturating_add(bought);
+                trades.push(k);
+            }
+        }
+        let beaten = |(pair, ([paid, got], _)): &(&Pair, &([U256; 2], Vec<usize>))| {
+            reference::alone(self.auction, self.liquidity, self.config, **pair, *paid).is_some_and(|alone| alone > *got)
         };
-        fills.par_iter().zip(parts).enumerate().filter(|(_, each)| beaten(*each)).map(|(k, _)| k).collect()
+        let mut beaten: Vec<usize> = pairs.par_iter().filter(beaten).flat_map_iter(|(_, (_, trades))| trades.clone()).collect();
+        beaten.sort_unstable();
+        beaten
     }
 
     /// Value units of what is sold that pools are given.
