@@ -69,13 +69,21 @@ fn an_offered_order_is_solved_and_its_reply_verified() {
     assert_eq!(jit(&good(&["solve", &auction, "--json"]).stdout), []);
 }
 
+/// It may fill others, but is nothing to be paid for by itself.
 #[test]
 fn surplus_that_is_not_scored_is_no_bid() {
     let (request, order) = offered(false);
     let auction = file("jit-unlisted.json", document(&request).unwrap().as_bytes());
     let config = config("jit-unlisted-orders", &json!({ "orders": [order] }));
-    let solved = good(&["solve", &auction, "--config", &config, "--json", "--drops"]);
-    assert_eq!(jit(&solved.stdout), []);
+    let solved = good(&["solve", &auction, "--config", &config, "--json"]);
+    let Reply::Solutions { solutions } = Reply::from_json(&solved.stdout).unwrap() else { panic!("an error") };
+    assert!(!solutions.is_empty());
+    for solution in solutions {
+        let listed = solution.trades.iter().any(|trade| matches!(trade, Trade::Fulfillment(_)));
+        assert!(listed, "solution {} fills nothing that is scored", solution.id);
+    }
+    let reply = file("jit-unlisted-reply.json", &solved.stdout);
+    assert!(out(&good(&["verify", &auction, &reply])).contains(" 0 bad"));
 }
 
 #[test]

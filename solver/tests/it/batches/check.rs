@@ -123,7 +123,7 @@ fn score(auction: &Auction, index: usize, paid: U256, got: U256) -> U256 {
 
 /// Makes the swaps as the settlement would, one after another from what is there, and answers with the gas of all.
 fn replay(name: &str, auction: &Auction, config: &Config, solution: &Solution, held: &mut BTreeMap<Address, U512>) -> u64 {
-    let mut gas = config.settlement_gas;
+    let mut gas = config.settlement_gas + config.trade_gas * (solution.trades.len() as u64 - 1);
     let mut markets = BTreeMap::new();
     for swap in swaps(solution) {
         let pool = auction.pools.iter().find(|pool| pool.id == swap.id).unwrap_or_else(|| panic!("{name}: no pool {}", swap.id));

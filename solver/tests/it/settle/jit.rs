@@ -12,7 +12,7 @@ use ballast_solver::settlement::{Allowances, Encoder, Settings, Settlement, Veri
 use ballast_wire::{self as wire, Amount, Fulfillment, JitOrder, JitTrade, OrderUid, Side, Solution, Trade};
 
 use super::case::{Leg, order, presign, request, sign, solution};
-use super::world::{DEPLOYER, NOW, SOLVER, TestToken, World, signed};
+use super::world::{DEPLOYER, SOLVER, TestToken, World, signed};
 
 sol!(
     #[sol(all_derives)]
@@ -63,7 +63,7 @@ impl Matched {
                 Side::Buy => U256::from(TRADED[0]) * whole,
             }),
             partially_fillable: partial,
-            valid_to: NOW as u32 + 60,
+            valid_to: u32::MAX,
             app_data: B256::repeat_byte(3),
             kind: side,
             sell_token_balance: "erc20".into(),
@@ -198,7 +198,7 @@ fn what_breaks_a_jit_order_is_refused() {
     assert!(matches!(fee, Violation::Short { .. }), "{fee}");
     let twice = broken(|m| m.solution.trades.push(m.solution.trades[1].clone()));
     assert!(matches!(twice, Violation::OrderTwice(_)), "{twice}");
-    let unknown = broken(|m| m.jit().order.valid_to += 1);
+    let unknown = broken(|m| m.jit().order.valid_to -= 1);
     assert!(matches!(unknown, Violation::UnknownJitOrder { .. }), "{unknown}");
 }
 
