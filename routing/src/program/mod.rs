@@ -41,6 +41,9 @@ pub(crate) struct Flows {
 
 pub(crate) mod uniform;
 
+/// The columns, and the values of their variables and of others after them.
+type Solved = (Vec<(Column, Variable)>, Vec<f64>);
+
 enum Column {
     /// Input of a pair, in one direction, between two points of its curve.
     Chord { pair: usize, forward: bool, most: f64 },
@@ -234,7 +237,7 @@ impl<'v, 'm> Builder<'v, 'm> {
     }
 
     /// Solves it: the columns with their values, and then the values of `others`.
-    fn run(self, others: &[Variable]) -> Result<(Vec<(Column, Variable)>, Vec<f64>), ProgramError> {
+    fn run(self, others: &[Variable]) -> Result<Solved, ProgramError> {
         if self.columns.is_empty() && others.is_empty() {
             return Ok((self.columns, Vec::new()));
         }

@@ -71,9 +71,6 @@ pub struct Joint {
     pub relaxed: f64,
     /// Worth with whole orders filled whole or not at all.
     pub value: f64,
-    choice: Choice,
-    /// Orders that are traded whatever they bring.
-    forced: Vec<usize>,
 }
 
 impl Batch {
@@ -124,18 +121,6 @@ impl Batch {
         state.settle(bound, relaxed)
     }
 
-    /// Chooses again from what was chosen before, without the orders that are `out` by now and the ways that are `barred`.
-    pub fn rechoose(&self, before: &Joint, out: &[usize], barred: &[Hop], budget: &Budget) -> Option<Joint> {
-        let mut barred = barred.to_vec();
-        barred.extend(out.iter().map(|&k| self.hop(k)));
-        let forced: Vec<usize> = before.forced.iter().copied().filter(|k| !out.contains(k)).collect();
-        let (best, prices) = (before.choice.clone(), &before.prices);
-        let mut state = Settling { batch: self, best, forced, left_out: Vec::new(), barred: &barred, prices, budget };
-        state.leave(out.to_vec())?;
-        state.left_out.clear();
-        state.settle(before.bound, before.relaxed)
-    }
-
     fn joint(
         &self,
         choice: Choice,
@@ -156,7 +141,7 @@ impl Batch {
             prices[token as usize] = price;
         }
         let markets = choice.kept.iter().filter(|k| k.market < self.first).map(|k| (k.market, k.coins)).collect();
-        Joint { markets, parts, prices, bound, relaxed, value: choice.value, choice, forced }
+        Joint { markets, parts, prices, bound, relaxed, value: choice.value }
     }
 
     /// The way through an order.

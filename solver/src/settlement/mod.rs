@@ -31,4 +31,4 @@ mod internalize;
 mod limits;
 pub use internalize::internalize;
 pub use limits::{Exceeded, check, enforce};
-pub use verify::{Fill, Verified, Violation, verify};
+pub use verify::{Fill, ROUNDING_PARTS, Verified, Violation, verify};

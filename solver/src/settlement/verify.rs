@@ -177,6 +177,10 @@ pub enum Violation {
     Overflow,
 }
 
+/// Of a fee in a solution with several trades one part in so many may go into rounding: the contract rounds every payment up, and
+/// orders that are matched with each other leave nothing else over.
+pub const ROUNDING_PARTS: u64 = 1_000;
+
 /// Checks a solution against its auction.
 ///
 /// # Errors
@@ -266,7 +270,10 @@ impl Check<'_> {
         };
         let score = score(order, paid, got, scored_by).ok_or(Violation::Overflow)?;
         let protocol = protocol_fee(order, paid, got, fee, [price_sell, price_buy]).ok_or(Violation::Overflow)?;
+        let several = solution.trades.len() > 1;
+        let rounding = if several { fee / U256::from(ROUNDING_PARTS) } else { U256::ZERO };
         let kept = fee.checked_sub(protocol).ok_or(Violation::ProtocolFee { order: uid, fee, protocol })?;
+        let kept = kept.saturating_sub(rounding);
         match order.class {
             Class::Market => {}
             Class::Limit => {
@@ -283,7 +290,7 @@ impl Check<'_> {
         let held = self.balances.entry(sell.address).or_default();
         *held = held.checked_add(paid).ok_or(Violation::Overflow)?;
         // What the protocol takes of a seller is left in the bought token: at the clearing price that much less is paid out.
-        let left = if order.side == Side::Sell && !order.fee_policies.is_empty() { U256::ZERO } else { fee };
+        let left = if order.side == Side::Sell && !order.fee_policies.is_empty() { U256::ZERO } else { fee - rounding };
         self.payouts.push((sell.address, left));
         self.payouts.push((buy.address, got));
         Ok(Fill { order: index, paid, got, fee, score })

@@ -26,6 +26,7 @@ use super::step::{Step, Swap, Way, steps};
 use super::{Liquidity, reference};
 use crate::auction::Auction;
 use crate::config::Config;
+use crate::settlement::ROUNDING_PARTS;
 use crate::wide::{at_least, mul_div_up};
 use orders::{CLEAR, Member, wanted};
 use prices::{Part, exact};
@@ -173,13 +174,10 @@ impl Attempt<'_> {
     fn run(&self, warm: Option<&[f64]>, stop: &(dyn Fn() -> bool + Sync)) -> Result<Joint, String> {
         let budget = Budget::until(self.config.work_per_batch, stop);
         let (mut out, mut barred, mut alone, mut beaten) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut before: Option<Choice> = None;
+        let mut prices = warm.map(<[f64]>::to_vec);
         let mut first: Option<Welfare> = None;
         for attempts in 1..=ATTEMPTS {
-            let choice = match &before {
-                None => self.batch.choose(warm, &out, &barred, &budget),
-                Some(before) => self.batch.rechoose(before, &out, &barred, &budget),
-            };
+            let choice = self.batch.choose(prices.as_deref(), &out, &barred, &budget);
             let choice = choice.ok_or("no orders that together pay for their gas")?;
             let mut welfare = first.unwrap_or(Welfare {
                 bound: choice.bound,
@@ -220,7 +218,7 @@ impl Attempt<'_> {
             if stop() {
                 return Err("time ran out".to_owned());
             }
-            before = Some(choice);
+            prices = Some(choice.prices);
         }
         Err("no batch that can be executed after many attempts".to_owned())
     }
@@ -297,7 +295,7 @@ impl Attempt<'_> {
         let mut missed = Vec::new();
         for (&(m, part), &gas) in parts.iter().zip(gas) {
             let order = self.members[m].order(self.auction);
-            let fee = fee(self.auction, self.liquidity, order.sell, gas).ok_or("a fee beyond all numbers")?;
+            let fee = self.fee(order.sell, gas).ok_or("a fee beyond all numbers")?;
             let unit = |token| self.liquidity.units.get(token).unwrap_or(0.0);
             match self.members[m].trade(f64::from(fee) * unit(order.sell), part) {
                 Some(trade) => trades.push((m, trade, gas)),
@@ -314,15 +312,24 @@ impl Attempt<'_> {
         Ok(Ok(Cleared { trades, clearing: clearing.map_err(|e| e.to_string())? }))
     }
 
+    /// A fee that still pays for the gas once the settlement's rounding is taken out of it.
+    fn fee(&self, sell: Token, gas: u64) -> Option<U256> {
+        let fee = fee(self.auction, self.liquidity, sell, gas)?;
+        let parts = U256::from(ROUNDING_PARTS);
+        fee.checked_mul(parts)?.div_ceil(parts - U256::ONE).checked_add(U256::ONE)
+    }
+
     /// What is to be left over of each token that somebody is paid in, as a negative endowment: room for the doubles that prices are
-    /// found in, and for whole atoms.
+    /// found in, and for whole atoms. And what there is for it: the part of the fees that is not needed for gas.
     fn spare(&self, trades: &[Trade], times: f64) -> Vec<(Token, f64)> {
         let mut paid: FxHashMap<Token, f64> = FxHashMap::default();
         for trade in trades {
             let atom = self.liquidity.units.get(trade.buy).unwrap_or(0.0);
             *paid.entry(trade.buy).or_insert(LEAST_MARGIN + 4.0 * atom) += MARGIN * trade.fill[1] + 2.0 * atom;
         }
-        let mut spare: Vec<(Token, f64)> = paid.into_iter().map(|(token, margin)| (token, -times * margin)).collect();
+        let rounding = trades.iter().map(|trade| (trade.sell, 0.9 * trade.fee / ROUNDING_PARTS as f64));
+        let mut spare: Vec<(Token, f64)> =
+            paid.into_iter().map(|(token, margin)| (token, -times * margin)).chain(rounding).collect();
         spare.sort_unstable_by_key(|s| s.0);
         spare
     }
@@ -372,21 +379,37 @@ impl Attempt<'_> {
         Ok(Err(Again::Alone(gone)))
     }
 
-    /// What each pair is to be left with, and a part more.
+    /// What each pair is to be left with, and a part more: as much as a bid of its own scores, and as the best single path would pay.
     fn floors_of(&self, cleared: &Cleared, more: f64) -> Vec<Floor> {
         let mut of: FxHashMap<Pair, Vec<usize>> = FxHashMap::default();
-        for (k, (_, trade, _)) in cleared.trades.iter().enumerate() {
+        for (k, (_, trade, _)) in cleared.trades.iter().enumerate().filter(|(_, t)| t.1.weight > 0.0) {
             of.entry([trade.sell, trade.buy]).or_default().push(k);
         }
         let mut floors: Vec<Floor> = of
             .into_iter()
             .filter_map(|(pair, trades)| {
-                let surplus = f64::from(*self.floors.get(&pair)?) / WEI_PER_UNIT * (1.0 + more);
+                let own = self.floors.get(&pair).map_or(0.0, |score| f64::from(*score) / WEI_PER_UNIT);
+                let surplus = own.max(self.by_path(pair, cleared, &trades)) * (1.0 + more);
                 (surplus > 0.0).then_some(Floor { trades, surplus })
             })
             .collect();
         floors.sort_by(|a, b| a.trades.cmp(&b.trades));
         floors
+    }
+
+    /// The surplus of a pair's trades if the best single path were what pays them.
+    fn by_path(&self, pair: Pair, cleared: &Cleared, trades: &[usize]) -> f64 {
+        let (mut paid, mut asked) = (0.0, 0.0);
+        for &k in trades {
+            let trade = &cleared.trades[k].1;
+            let given = cleared.clearing.amounts(k, trade)[0] + trade.fee;
+            paid += given;
+            asked += given * trade.rate;
+        }
+        let unit = |token: Token| self.liquidity.units.get(token).unwrap_or(1.0);
+        let alone = from_f64(paid / unit(pair[0]))
+            .and_then(|paid| reference::alone(self.auction, self.liquidity, self.config, pair, paid));
+        alone.map_or(0.0, |alone| f64::from(alone) * unit(pair[1]) - asked)
     }
 
     /// Executes the steps, and prices what comes of them.
@@ -428,7 +451,8 @@ impl Attempt<'_> {
             if let Some(again) = self.unbelievable(&harvest, &made) {
                 return Ok(Err(again));
             }
-            let Some(prices) = self.prices(&cleared, &parts, &stakes, &run) else {
+            let floors = self.floors_of(&cleared, FAIR);
+            let Some(prices) = self.prices(&cleared, &fills, &parts, &floors, &run) else {
                 return Err("no prices that what is there can pay".to_owned());
             };
             let (missed, surplus) = self.scored(&fills, &parts, &prices)?;
@@ -436,9 +460,13 @@ impl Attempt<'_> {
             if !missed.is_empty() {
                 return Ok(Err(Again::Missed(members(missed))));
             }
-            let unfair = self.floors_of(&cleared, 0.0).into_iter();
-            let unfair = unfair.filter(|floor| floor.trades.iter().map(|&k| surplus[k]).sum::<f64>() < floor.surplus);
-            let unfair: Vec<usize> = unfair.flat_map(|floor| floor.trades).collect();
+            let own = |trades: &[usize]| {
+                let trade = &cleared.trades[trades[0]].1;
+                self.floors.get(&[trade.sell, trade.buy]).map_or(0.0, |score| f64::from(*score) / WEI_PER_UNIT)
+            };
+            let unfair = floors.iter();
+            let unfair = unfair.filter(|floor| floor.trades.iter().map(|&k| surplus[k]).sum::<f64>() < own(&floor.trades));
+            let unfair: Vec<usize> = unfair.flat_map(|floor| floor.trades.clone()).collect();
             if !unfair.is_empty() {
                 return Ok(Err(Again::Alone(members(unfair))));
             }
@@ -480,7 +508,7 @@ impl Attempt<'_> {
         for ((m, trade, gas), fill) in cleared.trades.iter().zip(&cleared.clearing.fills) {
             let member = &self.members[*m];
             let order = member.order(self.auction);
-            let fee = fee(self.auction, self.liquidity, order.sell, *gas).ok_or("a fee beyond all numbers")?;
+            let fee = self.fee(order.sell, *gas).ok_or("a fee beyond all numbers")?;
             let (most, token) = match member.exact {
                 Exact::Sold => (order.sell_amount.saturating_sub(fee), order.sell),
                 Exact::Bought => (order.buy_amount, order.buy),
@@ -515,7 +543,14 @@ impl Attempt<'_> {
     }
 
     /// Integer prices: the best that what the swaps left can pay.
-    fn prices(&self, cleared: &Cleared, parts: &[Part], stakes: &[Stake], run: &Run) -> Option<FxHashMap<Token, U256>> {
+    fn prices(
+        &self,
+        cleared: &Cleared,
+        fills: &[Fill],
+        parts: &[Part],
+        floors: &[Floor],
+        run: &Run,
+    ) -> Option<FxHashMap<Token, U256>> {
         // By how much the swaps changed what there is: brought and taken.
         let mut net: FxHashMap<Token, [U256; 2]> = FxHashMap::default();
         for swap in &run.swaps {
@@ -524,7 +559,10 @@ impl Attempt<'_> {
             let brought = &mut net.entry(swap.output).or_default()[0];
             *brought = brought.checked_add(swap.amount_out)?;
         }
-        debug_assert!(!stakes.is_empty());
+        for (part, fill) in parts.iter().zip(fills) {
+            let brought = &mut net.entry(part.sell).or_default()[0];
+            *brought = brought.checked_add(fill.fee / U256::from(ROUNDING_PARTS))?;
+        }
         let unit = |token: Token| self.liquidity.units.get(token).unwrap_or(1.0);
         let mut touched: Vec<Token> = parts.iter().flat_map(|p| [p.sell, p.buy]).collect();
         touched.sort_unstable();
@@ -538,10 +576,11 @@ impl Attempt<'_> {
                 Trade { fill: [fill, fill], start: fill, ..*trade }
             })
             .collect();
-        let floors = self.floors_of(cleared, FAIR);
+        // The fees' part for rounding is in what there is already.
+        let bare: Vec<Trade> = trades.iter().map(|trade| Trade { fee: 0.0, ..*trade }).collect();
         // Where the doubles leave no room at all, the integers may still do.
         let found = [1.0, 0.1, 0.0].into_iter().find_map(|times| {
-            let mut endowment = self.spare(&trades, times);
+            let mut endowment = self.spare(&bare, times);
             for &token in &touched {
                 let [brought, taken] = net.get(&token).copied().unwrap_or_default();
                 let change = if brought >= taken { f64::from(brought - taken) } else { -f64::from(taken - brought) };
@@ -550,7 +589,7 @@ impl Attempt<'_> {
                 endowment.push((token, change * unit(token) + spare));
             }
             let start = |token| cleared.clearing.price(token);
-            let found = clear(&self.liquidity.snapshot, &[], &[], &endowment, &trades, &floors, &[], start);
+            let found = clear(&self.liquidity.snapshot, &[], &[], &endowment, &trades, floors, &[], start);
             found.inspect_err(|error| tracing::debug!(%error, times, "no prices")).ok()
         })?;
         let worth: Vec<(Token, f64)> = touched.iter().map(|&t| (t, found.price(t) * unit(t))).collect();
