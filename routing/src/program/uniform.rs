@@ -143,8 +143,8 @@ pub fn clear(
         let step = Step { build, trades, floors, ends: &ends, roots: &roots, prices: &prices, fills: &fills }.solve(reach);
         let step = match step {
             Ok(step) => step,
-            // It may fail on numbers that are nearly the same; others are not.
-            Err(_) if flows.is_some() => continue,
+            // It may fail on numbers that are nearly the same; the step before will do.
+            Err(_) if flows.is_some() => break,
             Err(error) => return Err(error),
         };
         let most = step.shifts.iter().fold(0.0_f64, |most, s| most.max(s.abs()));

@@ -1,9 +1,9 @@
 //! One auction, from request to verified solutions.
 //!
 //! ```text
-//! every order by itself, at once ──► each pair of tokens with several orders ──► all orders in one batch, no pair worse off than alone
-//!          every order by itself, for longer ──► the batch again, where that made an order better off alone
-//!          ──► orders outside of the batch, on the pools as better bids leave them
+//! every order by itself, at once ──► all orders in one batch, no pair of tokens worse off than with its best single order
+//!   ──► every order by itself, for longer ──► the batch again, where that made an order better off alone
+//!   ──► the orders of each pair together ──► orders outside of the batch, on the pools as better bids leave them
 //! ```
 //!
 //! Something valid is there early, and improves until time is up.
@@ -117,11 +117,7 @@ pub fn run_with(
         })
         .collect();
     let together = together::Solver { auction, liquidity: &liquidity, config, warm: &warm, stop };
-    let pairs = pairs(auction);
-    let pairs: Vec<Together> =
-        pairs.par_iter().enumerate().filter_map(|(k, orders)| together.pair(k as u64 + 1, orders)).collect();
-    pairs.iter().for_each(|pair| sink(&pair.verified));
-    let mut batch = together.all(&floors(auction, &answers, &pairs));
+    let mut batch = together.all(&floors(auction, &answers));
     if let Ok(batch) = &batch {
         sink(&batch.verified);
     }
@@ -150,7 +146,7 @@ pub fn run_with(
         })
         .collect();
     if improved.iter().any(|improved| *improved) {
-        let floors = floors(auction, &answers, &pairs);
+        let floors = floors(auction, &answers);
         if !batch.as_ref().is_ok_and(|batch| batch.is_fair(auction, &floors)) && !stop() {
             batch = together.all(&floors);
         }
@@ -159,6 +155,12 @@ pub fn run_with(
         }
         answers.iter().zip(improved).filter(|(_, improved)| *improved).for_each(|((answer, _), _)| show(answer));
     }
+    let pairs = if stop() { Vec::new() } else { pairs(auction) };
+    let pairs = pairs.par_iter().enumerate().filter_map(|(k, orders)| together.pair(k as u64 + 1, orders));
+    // One that is worth more than the pair has in the batch would only take the batch's place, which is worth more.
+    let pairs: Vec<Together> =
+        pairs.filter(|pair| batch.as_ref().is_ok_and(|batch| batch.outdoes(auction, pair)) || batch.is_err()).collect();
+    pairs.iter().for_each(|pair| sink(&pair.verified));
     let sequence = sequence(auction, config, batch.as_deref().ok(), &answers, stop);
     sequence.after.iter().for_each(|(_, again)| sink(&again.verified));
     for (index, (order, (answer, _))) in auction.orders.iter().zip(&answers).enumerate() {

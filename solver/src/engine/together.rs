@@ -29,6 +29,12 @@ impl Together {
         self.verified.fills().iter().any(|fill| fill.order == order)
     }
 
+    /// Whether it leaves a pair with as much as that has by itself.
+    pub(super) fn outdoes(&self, auction: &Auction, pair: &Self) -> bool {
+        let (here, there) = (scores(auction, &self.verified), scores(auction, &pair.verified));
+        there.iter().all(|(pair, score)| here.get(pair).is_none_or(|here| here >= score))
+    }
+
     /// Whether no pair scores less than it could in a bid of its own.
     pub(super) fn is_fair(&self, auction: &Auction, floors: &Floors) -> bool {
         let scores = scores(auction, &self.verified);
@@ -47,14 +53,14 @@ fn scores(auction: &Auction, verified: &Verified) -> FxHashMap<Pair, U256> {
     scores
 }
 
-/// What each pair could have in a bid of its own.
-pub(super) fn floors(auction: &Auction, answers: &[(Answer, Duration)], pairs: &[Together]) -> Floors {
+/// What each pair could have in a bid for one of its orders.
+pub(super) fn floors(auction: &Auction, answers: &[(Answer, Duration)]) -> Floors {
     let mut floors = Floors::default();
     let alone = answers.iter().filter_map(|(answer, _)| match answer {
         Answer::Filled(filled) => Some(&filled.verified),
         Answer::Unfilled(_) => None,
     });
-    for verified in alone.chain(pairs.iter().map(|pair| &pair.verified)) {
+    for verified in alone {
         for (pair, score) in scores(auction, verified) {
             let floor = floors.entry(pair).or_default();
             *floor = score.max(*floor);

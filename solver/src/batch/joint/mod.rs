@@ -306,9 +306,13 @@ impl Attempt<'_> {
             return Ok(Err(Again::Missed(missed)));
         }
         let bare: Vec<Trade> = trades.iter().map(|t| t.1).collect();
-        // More than the integer prices need, as the swaps will leave a little less than these flows.
-        let spare = self.spare(&bare, 3.0);
-        let clearing = clear(self.batch.snapshot(), &choice.markets, barred, &spare, &bare, floors, &choice.prices, start);
+        // More than the integer prices need, as the swaps will leave a little less than these flows. Orders that only meet each other
+        // leave nothing at all; for them a part of the fees has to do.
+        let attempt = |times| {
+            let spare = self.spare(&bare, times);
+            clear(self.batch.snapshot(), &choice.markets, barred, &spare, &bare, floors, &choice.prices, &start)
+        };
+        let clearing = attempt(3.0).or_else(|_| attempt(0.0));
         Ok(Ok(Cleared { trades, clearing: clearing.map_err(|e| e.to_string())? }))
     }
 
@@ -320,16 +324,14 @@ impl Attempt<'_> {
     }
 
     /// What is to be left over of each token that somebody is paid in, as a negative endowment: room for the doubles that prices are
-    /// found in, and for whole atoms. And what there is for it: the part of the fees that is not needed for gas.
+    /// found in, and for whole atoms.
     fn spare(&self, trades: &[Trade], times: f64) -> Vec<(Token, f64)> {
         let mut paid: FxHashMap<Token, f64> = FxHashMap::default();
         for trade in trades {
             let atom = self.liquidity.units.get(trade.buy).unwrap_or(0.0);
             *paid.entry(trade.buy).or_insert(LEAST_MARGIN + 4.0 * atom) += MARGIN * trade.fill[1] + 2.0 * atom;
         }
-        let rounding = trades.iter().map(|trade| (trade.sell, 0.9 * trade.fee / ROUNDING_PARTS as f64));
-        let mut spare: Vec<(Token, f64)> =
-            paid.into_iter().map(|(token, margin)| (token, -times * margin)).chain(rounding).collect();
+        let mut spare: Vec<(Token, f64)> = paid.into_iter().map(|(token, margin)| (token, -times * margin)).collect();
         spare.sort_unstable_by_key(|s| s.0);
         spare
     }
@@ -379,7 +381,7 @@ impl Attempt<'_> {
         Ok(Err(Again::Alone(gone)))
     }
 
-    /// What each pair is to be left with, and a part more: as much as a bid of its own scores, and as the best single path would pay.
+    /// What each pair is to be left with, and a part more: as much as a bid of its own scores.
     fn floors_of(&self, cleared: &Cleared, more: f64) -> Vec<Floor> {
         let mut of: FxHashMap<Pair, Vec<usize>> = FxHashMap::default();
         for (k, (_, trade, _)) in cleared.trades.iter().enumerate().filter(|(_, t)| t.1.weight > 0.0) {
@@ -389,27 +391,12 @@ impl Attempt<'_> {
             .into_iter()
             .filter_map(|(pair, trades)| {
                 let own = self.floors.get(&pair).map_or(0.0, |score| f64::from(*score) / WEI_PER_UNIT);
-                let surplus = own.max(self.by_path(pair, cleared, &trades)) * (1.0 + more);
+                let surplus = own * (1.0 + more);
                 (surplus > 0.0).then_some(Floor { trades, surplus })
             })
             .collect();
         floors.sort_by(|a, b| a.trades.cmp(&b.trades));
         floors
-    }
-
-    /// The surplus of a pair's trades if the best single path were what pays them.
-    fn by_path(&self, pair: Pair, cleared: &Cleared, trades: &[usize]) -> f64 {
-        let (mut paid, mut asked) = (0.0, 0.0);
-        for &k in trades {
-            let trade = &cleared.trades[k].1;
-            let given = cleared.clearing.amounts(k, trade)[0] + trade.fee;
-            paid += given;
-            asked += given * trade.rate;
-        }
-        let unit = |token: Token| self.liquidity.units.get(token).unwrap_or(1.0);
-        let alone = from_f64(paid / unit(pair[0]))
-            .and_then(|paid| reference::alone(self.auction, self.liquidity, self.config, pair, paid));
-        alone.map_or(0.0, |alone| f64::from(alone) * unit(pair[1]) - asked)
     }
 
     /// Executes the steps, and prices what comes of them.
@@ -576,11 +563,9 @@ impl Attempt<'_> {
                 Trade { fill: [fill, fill], start: fill, ..*trade }
             })
             .collect();
-        // The fees' part for rounding is in what there is already.
-        let bare: Vec<Trade> = trades.iter().map(|trade| Trade { fee: 0.0, ..*trade }).collect();
         // Where the doubles leave no room at all, the integers may still do.
         let found = [1.0, 0.1, 0.0].into_iter().find_map(|times| {
-            let mut endowment = self.spare(&bare, times);
+            let mut endowment = self.spare(&trades, times);
             for &token in &touched {
                 let [brought, taken] = net.get(&token).copied().unwrap_or_default();
                 let change = if brought >= taken { f64::from(brought - taken) } else { -f64::from(taken - brought) };
@@ -591,8 +576,10 @@ impl Attempt<'_> {
             let start = |token| cleared.clearing.price(token);
             let found = clear(&self.liquidity.snapshot, &[], &[], &endowment, &trades, floors, &[], start);
             found.inspect_err(|error| tracing::debug!(%error, times, "no prices")).ok()
-        })?;
-        let worth: Vec<(Token, f64)> = touched.iter().map(|&t| (t, found.price(t) * unit(t))).collect();
+        });
+        // Or the prices that the swaps were made for, shaved by what is missing.
+        let price = |token: Token| found.as_ref().unwrap_or(&cleared.clearing).price(token);
+        let worth: Vec<(Token, f64)> = touched.iter().map(|&t| (t, price(t) * unit(t))).collect();
         exact(parts, &worth, &net)
     }
 

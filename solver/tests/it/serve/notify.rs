@@ -15,7 +15,7 @@ fn pools(solutions: &[Solution]) -> BTreeSet<&str> {
 
 #[test]
 fn what_reverted_is_avoided_and_what_succeeded_is_not() {
-    let server = Server::start("notify", "[avoid]\nfor = \"1h\"\norder_after = 0");
+    let server = Server::start("notify", "[engine]\nbatch = false\n[avoid]\nfor = \"1h\"\norder_after = 0");
     let request = request(&demo(), LONG);
     let before = server.solve(&request);
     let blamed = used(&before[0]);
@@ -43,7 +43,7 @@ fn what_reverted_is_avoided_and_what_succeeded_is_not() {
 
 #[test]
 fn a_failed_simulation_puts_the_order_aside() {
-    let server = Server::start("simulation", "[avoid]\nfor = \"1h\"\npool_after = 0");
+    let server = Server::start("simulation", "[engine]\nbatch = false\n[avoid]\nfor = \"1h\"\npool_after = 0");
     let request = request(&demo(), LONG);
     let before = server.solve(&request);
     let failed =

@@ -36,7 +36,7 @@ fn the_demo_is_solved_best_first_and_counted() {
     for (figure, value) in [
         ("ballast_requests_total{kind=\"auction\",outcome=\"answered\"}", 1.0),
         ("ballast_solutions_total", count),
-        ("ballast_orders_total{result=\"filled\"}", count),
+        ("ballast_orders_total{result=\"filled\"}", solutions.iter().filter(|s| s.trades.len() == 1).count() as f64),
         ("ballast_drops_total{subject=\"pool\",reason=\"quarantined\"}", 1.0),
         ("ballast_drops_total{subject=\"order\",reason=\"malformed\"}", 0.0),
         ("ballast_gap_bps_count", 1.0),
@@ -203,7 +203,7 @@ fn wrappers_that_are_needed_are_copied() {
 
 #[test]
 fn fees_of_the_protocol_are_taken_where_the_auction_leaves_them_to_the_engine() {
-    let server = Server::start("policies", "");
+    let server = Server::start("policies", "[engine]\nbatch = false");
     let mut auction = demo();
     // Sellers and buyers.
     auction.orders.retain(|order| order.as_ref().is_ok_and(|order| order.class == wire::Class::Limit));

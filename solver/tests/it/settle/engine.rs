@@ -42,7 +42,12 @@ fn the_engines_solutions_pay_what_they_promise() {
                 assert_eq!(done.failure.map(|f| f.to_string()), None);
                 for trade in &settlement.trades {
                     let change = done.deltas.iter().find(|d| (d.account, d.token) == (trade.receiver, trade.buy)).unwrap();
-                    assert_eq!(change.change, signed(trade.got));
+                    // A trader may have several orders.
+                    let got = settlement.trades.iter().filter(|t| (t.receiver, t.buy) == (trade.receiver, trade.buy));
+                    let paid = settlement.trades.iter().filter(|t| (t.owner, t.sell) == (trade.receiver, trade.buy));
+                    let got: I256 = got.map(|t| signed(t.got)).fold(I256::ZERO, |sum, x| sum + x);
+                    let paid: I256 = paid.map(|t| signed(t.paid)).fold(I256::ZERO, |sum, x| sum + x);
+                    assert_eq!(change.change, got - paid);
                 }
                 for delta in done.deltas.iter().filter(|d| d.account == settlement.target) {
                     let promised = settlement.buffers.get(&delta.token).copied().unwrap_or_default();
