@@ -30,6 +30,8 @@ const SETTLED: f64 = 1e-9;
 /// What a unit below an order's limit costs, and a unit below what it could have elsewhere.
 const MISSED: f64 = 100.0;
 const BEHIND: f64 = 3.0;
+/// What it costs to move a price, as a part of what the move is worth to those who gain by it.
+const MOVED: f64 = 1e-4;
 
 /// Which amount of an order is exact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,6 +215,13 @@ impl Step<'_, '_, '_> {
             // Prices are ratios: one of those that hang together stays.
             let most = if t == root { 0.0 } else { reach * moved[t] };
             shift[t].get_or_insert_with(|| self.build.variables.add(variable().min(-most).max(most)));
+        }
+        // Prices that nobody gains by moving stay.
+        for &shift in shift.iter().flatten() {
+            let size = self.build.variables.add(variable().min(0.0));
+            self.build.objective.add_mul(-MOVED, size);
+            self.build.held.push(constraint::geq(size - shift, 0.0));
+            self.build.held.push(constraint::geq(size + shift, 0.0));
         }
         let mut fill = Vec::with_capacity(self.trades.len());
         let mut surpluses = Vec::with_capacity(self.trades.len());
