@@ -24,7 +24,7 @@ pub struct Config {
     pub denied_pools: Vec<Address>,
     /// The least worth of an order's surplus, below which it is not worth a settlement.
     pub min_surplus: f64,
-    /// Whether orders are settled together where they gain by it.
+    /// Whether orders are settled together where they gain by it, and bids looked at that may win together.
     pub batch: bool,
     /// Looks at markets that one order may take: the same on every machine.
     pub work_per_order: u64,

@@ -161,7 +161,8 @@ pub fn run_with(
     let pairs: Vec<Together> =
         pairs.filter(|pair| batch.as_ref().is_ok_and(|batch| batch.outdoes(auction, pair)) || batch.is_err()).collect();
     pairs.iter().for_each(|pair| sink(&pair.verified));
-    let sequence = sequence(auction, config, batch.as_deref().ok(), &answers, stop);
+    let sequence =
+        if config.batch { sequence(auction, config, batch.as_deref().ok(), &answers, stop) } else { Sequence::default() };
     sequence.after.iter().for_each(|(_, again)| sink(&again.verified));
     for (index, (order, (answer, _))) in auction.orders.iter().zip(&answers).enumerate() {
         if let Answer::Unfilled(reason) = answer

@@ -37,14 +37,15 @@ fn order(number: u8, change: impl FnOnce(&mut Order)) -> Order {
 
 /// The demo's own orders get the very solutions that they get without what is added; all solutions verify.
 fn harmless(name: &str, change: impl FnOnce(&mut wire::Auction)) -> ballast_solver::engine::Report {
-    let plain = by_order(through_json(&solve(&demo(), &Config::default()).1));
+    let alone = Config { batch: false, ..Config::default() };
+    let plain = by_order(through_json(&solve(&demo(), &alone).1));
     assert!(plain.len() >= 10);
     let mut request = demo();
     change(&mut request);
-    let (auction, report) = solve(&request, &Config::default());
+    let (auction, report) = solve(&request, &alone);
     let found = through_json(&report);
     for solution in &found {
-        verify(&auction, &Config::default(), solution.clone()).unwrap_or_else(|v| panic!("{name}: {v}"));
+        verify(&auction, &alone, solution.clone()).unwrap_or_else(|v| panic!("{name}: {v}"));
     }
     let found = by_order(found);
     for (uid, solution) in &plain {
