@@ -51,7 +51,9 @@ fn the_engines_solutions_pay_what_they_promise() {
                 }
                 for delta in done.deltas.iter().filter(|d| d.account == settlement.target) {
                     let promised = settlement.buffers.get(&delta.token).copied().unwrap_or_default();
-                    assert!(delta.change == promised && promised >= I256::ZERO, "{delta:?}, promised {promised}");
+                    // Swaps on the way that pay more than promised leave it with the settlement.
+                    let kept = delta.change == promised || (verified.fills().len() > 1 && delta.change > promised);
+                    assert!(kept && promised >= I256::ZERO, "{delta:?}, promised {promised}");
                 }
                 settled += 1;
             }
