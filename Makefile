@@ -77,6 +77,7 @@ highs:
 # address sanitizer would watch.
 fuzz:
 	command -v cargo-fuzz >/dev/null || $(INSTALL) cargo-fuzz
+	cargo fetch --locked --manifest-path solver/fuzz/Cargo.toml
 	cargo fuzz build --fuzz-dir solver/fuzz --sanitizer none
 	for target in $(FUZZ); do \
 		mkdir -p solver/fuzz/corpus/$$target solver/fuzz/seeds/$$target; \

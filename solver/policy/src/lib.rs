@@ -41,6 +41,7 @@
 #![allow(clippy::neg_cmp_op_on_partial_ord)]
 
 pub mod backtest;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod decide;
 pub mod forecast;
@@ -48,6 +49,7 @@ pub mod history;
 pub mod oracle;
 pub mod policy;
 pub mod portfolio;
+#[cfg(feature = "cli")]
 pub mod report;
 pub mod slicing;
 pub mod target;

@@ -22,7 +22,8 @@ use crate::{
 };
 
 /// When a decision is filled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum FillAt {
     /// At the close it was decided on.
     #[default]

@@ -49,7 +49,8 @@ const fn five() -> usize {
 }
 
 /// How candidates are chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Search {
     /// Every combination of the grid.
     #[default]
