@@ -75,6 +75,6 @@ pub use market::{MarketError, MarketId, Markets, Token};
 pub use path::{Hop, Hops, Path, Paths};
 pub use problem::{Certificate, Flow, GasPrice, Limit, Outcome, Problem, Status, Wanted};
 pub use program::ProgramError;
-pub use program::uniform::{Clearing, Exact, Floor, Trade, clear};
+pub use program::uniform::{Claim, Clearing, Exact, Presence, Trade, clear};
 pub use solve::batch::{Batch, Joint, Order};
 pub use solve::{Search, Snapshot, clearing_prices, flows_at, solve};

@@ -27,9 +27,8 @@ const REACHES: [f64; 7] = [0.1, 0.03, 0.01, 0.003, 0.001, 1e-4, 1e-5];
 const WIDTHS: [f64; 7] = [1e-2, 3e-3, 1e-3, 1e-3, 3e-4, 3e-4, 3e-4];
 /// A shift of ln p that is as good as none.
 const SETTLED: f64 = 1e-9;
-/// What a unit below an order's limit costs, and a unit below what it could have elsewhere.
+/// What a unit below an order's limit or below a claim costs.
 const MISSED: f64 = 100.0;
-const BEHIND: f64 = 3.0;
 /// What it costs to move a price, as a part of what the move is worth to those who gain by it.
 const MOVED: f64 = 1e-4;
 
@@ -63,13 +62,37 @@ pub struct Trade {
     pub weight: f64,
 }
 
-/// What some trades together must be left with, if it can be had: they could have as much elsewhere.
+/// What some trades of one pair must be left with together, if it can be had: they could have as much elsewhere.
 #[derive(Debug, Clone)]
-pub struct Floor {
+pub struct Claim {
     /// Indices of the trades.
     pub trades: Vec<usize>,
     /// Units of their surplus.
     pub surplus: f64,
+    /// Units bought for each unit sold, fees included.
+    pub price: f64,
+}
+
+impl Claim {
+    /// Units that the trades lack of what they claim, with what each sells without its fee and buys.
+    pub fn lack(&self, trades: &[Trade], amounts: impl Fn(usize) -> [f64; 2]) -> f64 {
+        let (mut surplus, mut price) = (self.surplus, 0.0);
+        for &k in &self.trades {
+            let [sold, bought] = amounts(k);
+            surplus -= trades[k].surplus([sold, bought]);
+            price += self.price * (sold + trades[k].fee) - bought;
+        }
+        surplus.max(price)
+    }
+}
+
+/// Whether trades may be filled for less than they ask, and then pay a smaller fee and claim less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// Each is there, and pays its fee.
+    Fixed,
+    /// Each is there for a part: what it is filled for of the most. Says who should be there.
+    Free,
 }
 
 impl Trade {
@@ -122,7 +145,8 @@ pub fn clear(
     barred: &[Hop],
     endowment: &[(Token, f64)],
     trades: &[Trade],
-    floors: &[Floor],
+    claims: &[Claim],
+    presence: Presence,
     nu: &[f64],
     start: impl Fn(Token) -> f64,
 ) -> Result<Clearing, ProgramError> {
@@ -142,7 +166,8 @@ pub fn clear(
     for (reach, width) in REACHES.into_iter().zip(WIDTHS) {
         let mut build = Builder::new(&view);
         build.markets(&nu, width, flows.as_ref());
-        let step = Step { build, trades, floors, ends: &ends, roots: &roots, prices: &prices, fills: &fills }.solve(reach);
+        let step = Step { build, trades, claims, presence, ends: &ends, roots: &roots, prices: &prices, fills: &fills };
+        let step = step.solve(reach);
         let step = match step {
             Ok(step) => step,
             // It may fail on numbers that are nearly the same; the step before will do.
@@ -182,11 +207,20 @@ fn roots(ends: &[[usize; 2]], tokens: usize) -> Vec<usize> {
     }
 }
 
+/// A trade in a programme's variables: what it gives, fee included, what it gets, and what it is filled for of the most.
+struct Given {
+    paid: Expression,
+    bought: Expression,
+    surplus: Expression,
+    part: Expression,
+}
+
 /// One programme.
 struct Step<'a, 'v, 'm> {
     build: Builder<'v, 'm>,
     trades: &'a [Trade],
-    floors: &'a [Floor],
+    claims: &'a [Claim],
+    presence: Presence,
     ends: &'a [[usize; 2]],
     /// Of each of the ends: a token whose price stays.
     roots: &'a [usize],
@@ -224,47 +258,54 @@ impl Step<'_, '_, '_> {
             self.build.held.push(constraint::geq(size + shift, 0.0));
         }
         let mut fill = Vec::with_capacity(self.trades.len());
-        let mut surpluses = Vec::with_capacity(self.trades.len());
+        let mut given: Vec<Option<Given>> = Vec::with_capacity(self.trades.len());
+        let free = self.presence == Presence::Free;
         for (k, trade) in self.trades.iter().enumerate() {
             let [s, b] = self.ends[k];
-            let (Some(up), Some(down)) = (shift[s], shift[b]) else { continue };
-            let amount = self.build.variables.add(variable().min(trade.fill[0]).max(trade.fill[1]));
+            let (Some(up), Some(down)) = (shift[s], shift[b]) else {
+                given.push(None);
+                continue;
+            };
+            let least = if free { 0.0 } else { trade.fill[0] };
+            let amount = self.build.variables.add(variable().min(least).max(trade.fill[1]));
             fill.push(amount);
             let rho = self.prices[s] / self.prices[b];
-            let mut surplus = Expression::default();
-            // Given, paid: the exact side moves with the fill, the other with the price as well.
-            let (exact, other, ratio) = match trade.exact {
-                Exact::Sold => ((s, 1.0), (b, -1.0), rho),
-                Exact::Bought => ((b, -1.0), (s, 1.0), 1.0 / rho),
+            // The exact side moves with the fill, the other with the price as well.
+            let (ratio, by_price) = match trade.exact {
+                Exact::Sold => (rho, rho * self.fills[k]),
+                Exact::Bought => (rho.recip(), -self.fills[k] / rho),
             };
-            let by_price = if trade.exact == Exact::Sold { ratio } else { -ratio } * self.fills[k];
-            self.build.rows[exact.0].get_or_insert_default().add_mul(exact.1, amount);
-            let row = self.build.rows[other.0].get_or_insert_default();
-            row.add_mul(other.1 * ratio, amount);
-            row.add_mul(other.1 * by_price / moved[s], up);
-            row.add_mul(-other.1 * by_price / moved[b], down);
-            // Bought less what the limit asks for what is sold.
-            let worth = |sign: f64| if sign > 0.0 { trade.rate } else { 1.0 };
-            surplus.add_mul(-exact.1 * worth(exact.1), amount);
-            surplus.add_mul(-other.1 * worth(other.1) * ratio, amount);
-            surplus.add_mul(-other.1 * worth(other.1) * by_price / moved[s], up);
-            surplus.add_mul(other.1 * worth(other.1) * by_price / moved[b], down);
+            let exact = Expression::from(amount);
+            let mut other = ratio * amount;
+            other.add_mul(by_price / moved[s], up);
+            other.add_mul(-by_price / moved[b], down);
+            let (sold, bought) = if trade.exact == Exact::Sold { (exact, other) } else { (other, exact) };
+            *self.build.rows[s].get_or_insert_default() += sold.clone();
+            *self.build.rows[b].get_or_insert_default() -= bought.clone();
+            let paid = sold + if free { trade.fee / trade.fill[1] * amount } else { Expression::from(trade.fee) };
+            let surplus = bought.clone() - trade.rate * paid.clone();
             let missed = self.build.variables.add(variable().min(0.0));
-            self.build.objective.add_mul(trade.weight, surplus.clone());
+            self.build.objective += trade.weight * surplus.clone();
             self.build.objective.add_mul(-MISSED, missed);
-            let asked = trade.rate * trade.fee;
-            self.build.held.push(constraint::geq(surplus.clone() + missed, asked));
-            surpluses.push((surplus, asked));
+            self.build.held.push(constraint::geq(surplus.clone() + missed, 0.0));
+            given.push(Some(Given { paid, bought, surplus, part: amount / trade.fill[1] }));
         }
-        for floor in self.floors.iter().filter(|floor| floor.surplus > 0.0) {
-            let behind = self.build.variables.add(variable().min(0.0).max(floor.surplus));
-            self.build.objective.add_mul(-BEHIND, behind);
-            let (mut sum, mut asked) = (Expression::from(behind), floor.surplus);
-            for (surplus, fee) in floor.trades.iter().filter_map(|&k| surpluses.get(k)) {
-                sum += surplus.clone();
-                asked += fee;
+        for claim in self.claims {
+            let behind = self.build.variables.add(variable().min(0.0));
+            self.build.objective.add_mul(-MISSED, behind);
+            let (mut price, mut surplus) = (Expression::from(behind), Expression::from(behind));
+            for given in claim.trades.iter().filter_map(|&k| given[k].as_ref()) {
+                price += given.bought.clone() - claim.price * given.paid.clone();
+                surplus += given.surplus.clone();
             }
-            self.build.held.push(constraint::geq(sum, asked));
+            self.build.held.push(constraint::geq(price, 0.0));
+            if free {
+                for given in claim.trades.iter().filter_map(|&k| given[k].as_ref()) {
+                    self.build.held.push(constraint::geq(surplus.clone() - claim.surplus * given.part.clone(), 0.0));
+                }
+            } else {
+                self.build.held.push(constraint::geq(surplus, claim.surplus));
+            }
         }
         let named: Vec<Variable> = shift.iter().flatten().chain(&fill).copied().collect();
         let view = self.build.view;
@@ -276,7 +317,8 @@ impl Step<'_, '_, '_> {
             .zip(&moved)
             .map(|(s, moved)| s.and_then(|_| others.next()).map_or(0.0, |by| (by / moved).clamp(-reach, reach)))
             .collect();
-        let fills = others.zip(self.trades).map(|(x, trade)| x.clamp(trade.fill[0], trade.fill[1])).collect();
+        let least = |trade: &Trade| if free { 0.0 } else { trade.fill[0] };
+        let fills = others.zip(self.trades).map(|(x, trade)| x.clamp(least(trade), trade.fill[1])).collect();
         Ok(Stepped { flows, shifts, fills })
     }
 }

@@ -1,7 +1,7 @@
 //! Many orders at once: matched, in rings, routed, whole or in part, and cleared at uniform prices.
 
 use ballast_routing::curve::{Curve, Product};
-use ballast_routing::{Batch, Budget, Clearing, Exact, GasPrice, Joint, Markets, Order, Snapshot, Token, Trade, clear};
+use ballast_routing::{Batch, Budget, Clearing, Exact, GasPrice, Joint, Markets, Order, Presence, Snapshot, Token, Trade, clear};
 
 const GAS: GasPrice = GasPrice { token: 3, price: 1e-6, fixed: 100e3 };
 
@@ -41,7 +41,7 @@ fn solved(pools: &[(Token, Token, f64, f64)], orders: &[Order]) -> Option<(Joint
         })
         .collect();
     let clearing =
-        clear(batch.snapshot(), &joint.markets, &[], &[], &trades, &[], &joint.prices, |t| joint.prices[t as usize]).unwrap();
+        clear(batch.snapshot(), &joint.markets, &[], &[], &trades, &[], Presence::Fixed, &joint.prices, |t| joint.prices[t as usize]).unwrap();
     Some((joint, trades, clearing))
 }
 
@@ -139,7 +139,7 @@ fn batches_are_cleared_near_their_bound() {
             })
             .collect();
         let clearing =
-            clear(batch.snapshot(), &joint.markets, &[], &[], &trades, &[], &joint.prices, |t| joint.prices[t as usize]).unwrap();
+            clear(batch.snapshot(), &joint.markets, &[], &[], &trades, &[], Presence::Fixed, &joint.prices, |t| joint.prices[t as usize]).unwrap();
         let mut left = [0.0; 13];
         for flow in &clearing.flows {
             for (&token, z) in snapshot.markets().coins(flow.market).iter().zip(&flow.trade) {

@@ -141,10 +141,15 @@ pub(super) fn batch(auction: &Auction, report: &Report) -> String {
     let lost = |from: f64, to: f64| {
         format!("{} ({:.2}%)", native((from - to).max(0.0)), 100.0 * (from - to).max(0.0) / w.bound.max(1e-12))
     };
+    let displaced: Vec<String> = joint.displaced.iter().map(|&k| short(&auction.orders[k].uid.to_string())).collect();
+    let displaced = match displaced.as_slice() {
+        [] => String::new(),
+        orders => format!("\nleft out, as with them a pair would be worse off than elsewhere: {}", orders.join(" ")),
+    };
     format!(
         "{table}\nbatch of {} orders, {} swaps, gas {}: sells {} native, {} of it matched and {} routed; cycles harvest {} native, {} more left \
          behind for want of funds\nsurplus {} native of a bound of {}: lost to the choice of pools and orders {}, to orders filled whole or not \
-         at all {}, to one price a token {}, to pairs better off alone {}, to integers and unfunded cycles {}; {:.1} ms",
+         at all {}, to one price a token {}, to what pairs could have elsewhere {}, to integers and unfunded cycles {}; {:.1} ms{displaced}",
         verified.fills().len(),
         joint.swaps.len(),
         verified.gas(),

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! every order by itself, at once ──► all orders in one batch, no pair of tokens worse off than with its best single order
-//!   ──► every order by itself, for longer ──► the batch again, where that made an order better off alone
-//!   ──► the orders of each pair together ──► orders outside of the batch, on the pools as better bids leave them
+//!   ──► every order by itself, for longer, and the orders of each pair together ──► the batch again, where that made a pair better off
+//!   ──► orders outside of the batch, on the pools as better bids leave them
 //! ```
 //!
 //! Something valid is there early, and improves until time is up.
@@ -26,7 +26,7 @@ use order::{Depth, attempt};
 pub use sequence::Sequence;
 use sequence::sequence;
 pub use together::Together;
-use together::{floors, pairs};
+use together::floors;
 
 /// What came of an auction.
 #[derive(Debug)]
@@ -117,7 +117,7 @@ pub fn run_with(
         })
         .collect();
     let together = together::Solver { auction, liquidity: &liquidity, config, warm: &warm, stop };
-    let mut batch = together.all(&floors(auction, &answers));
+    let mut batch = together.all(&floors(auction, &answers, &[]));
     if let Ok(batch) = &batch {
         sink(&batch.verified);
     }
@@ -145,22 +145,24 @@ pub fn run_with(
             }
         })
         .collect();
-    if improved.iter().any(|improved| *improved) {
-        let floors = floors(auction, &answers);
-        if !batch.as_ref().is_ok_and(|batch| batch.is_fair(auction, &floors)) && !stop() {
-            batch = together.all(&floors);
+    let mut pairs = if stop() { Vec::new() } else { together.pairs() };
+    let claimed = floors(auction, &answers, &pairs);
+    if !batch.as_ref().is_ok_and(|batch| batch.is_fair(auction, &claimed)) && !stop() {
+        // Not all pairs may be as well off as by themselves at once; orders by themselves come first.
+        let single = floors(auction, &answers, &[]);
+        match together.all(&claimed) {
+            Ok(again) => batch = Ok(again),
+            Err(_) if batch.as_ref().is_ok_and(|batch| batch.is_fair(auction, &single)) => {}
+            Err(_) => batch = together.all(&single),
         }
-        if let Ok(batch) = &batch {
-            sink(&batch.verified);
-        }
-        answers.iter().zip(improved).filter(|(_, improved)| *improved).for_each(|((answer, _), _)| show(answer));
     }
-    let pairs = if stop() { Vec::new() } else { pairs(auction) };
-    let pairs = pairs.par_iter().enumerate().filter_map(|(k, orders)| together.pair(k as u64 + 1, orders));
-    // One that is worth more than the pair has in the batch would only take the batch's place, which is worth more.
-    let pairs: Vec<Together> =
-        pairs.filter(|pair| batch.as_ref().is_ok_and(|batch| batch.outdoes(auction, pair)) || batch.is_err()).collect();
+    if let Ok(batch) = &batch {
+        sink(&batch.verified);
+        // One that is worth more than the pair has in the batch would only take the batch's place, which is worth more.
+        pairs.retain(|pair| batch.outdoes(auction, pair));
+    }
     pairs.iter().for_each(|pair| sink(&pair.verified));
+    answers.iter().zip(improved).filter(|(_, improved)| *improved).for_each(|((answer, _), _)| show(answer));
     let sequence =
         if config.batch { sequence(auction, config, batch.as_deref().ok(), &answers, stop) } else { Sequence::default() };
     sequence.after.iter().for_each(|(_, again)| sink(&again.verified));

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use alloy_primitives::U256;
+use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
 use super::order::Answer;
@@ -53,14 +54,14 @@ fn scores(auction: &Auction, verified: &Verified) -> FxHashMap<Pair, U256> {
     scores
 }
 
-/// What each pair could have in a bid for one of its orders.
-pub(super) fn floors(auction: &Auction, answers: &[(Answer, Duration)]) -> Floors {
+/// What each pair could have in a bid of its own: for one of its orders, or for several.
+pub(super) fn floors(auction: &Auction, answers: &[(Answer, Duration)], pairs: &[Together]) -> Floors {
     let mut floors = Floors::default();
     let alone = answers.iter().filter_map(|(answer, _)| match answer {
         Answer::Filled(filled) => Some(&filled.verified),
         Answer::Unfilled(_) => None,
     });
-    for verified in alone {
+    for verified in alone.chain(pairs.iter().map(|pair| &pair.verified)) {
         for (pair, score) in scores(auction, verified) {
             let floor = floors.entry(pair).or_default();
             *floor = score.max(*floor);
@@ -70,7 +71,7 @@ pub(super) fn floors(auction: &Auction, answers: &[(Answer, Duration)]) -> Floor
 }
 
 /// The pairs of tokens that several orders trade, each with its orders.
-pub(super) fn pairs(auction: &Auction) -> Vec<Vec<usize>> {
+fn pairs(auction: &Auction) -> Vec<Vec<usize>> {
     let mut pairs: FxHashMap<Pair, Vec<usize>> = FxHashMap::default();
     for (index, order) in auction.orders.iter().enumerate() {
         pairs.entry([order.sell, order.buy]).or_default().push(index);
@@ -99,10 +100,16 @@ impl Solver<'_> {
         if batch.is_fair(self.auction, floors) { Ok(Box::new(batch)) } else { Err("a pair is better off alone".to_owned()) }
     }
 
-    /// The orders of one pair, where more than one of them is filled.
-    pub fn pair(&self, id: u64, orders: &[usize]) -> Option<Together> {
-        self.wanted().ok()?;
-        self.solve(id, orders, &Floors::default()).inspect_err(|why| tracing::debug!(why, ?orders, "no bid for the pair")).ok()
+    /// The orders of each pair, where more than one of them is filled.
+    pub fn pairs(&self) -> Vec<Together> {
+        if self.wanted().is_err() {
+            return Vec::new();
+        }
+        let solve = |(id, orders): (usize, &Vec<usize>)| {
+            let solved = self.solve(id as u64 + 1, orders, &Floors::default());
+            solved.inspect_err(|why| tracing::debug!(why, ?orders, "no bid for the pair")).ok()
+        };
+        pairs(self.auction).par_iter().enumerate().filter_map(solve).collect()
     }
 
     fn wanted(&self) -> Result<(), &'static str> {

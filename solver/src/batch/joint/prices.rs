@@ -12,6 +12,9 @@ const LEAST: f64 = 1e16;
 /// Times that a price is raised until what is paid is there.
 const SHAVES: usize = 64;
 
+/// Integer prices of an atom of each token.
+pub(super) type Prices = FxHashMap<Token, U256>;
+
 /// One order's part; atoms.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Part {
@@ -36,9 +39,9 @@ impl Part {
 
 /// Integer prices near `worth` (of an atom of each token, in any unit), at which all parts are paid by what they bring and by what
 /// the swaps leave: `brought` and `taken`, in atoms. The price of a token that is short is raised, by what it is short.
-pub(super) fn exact(parts: &[Part], worth: &[(Token, f64)], net: &FxHashMap<Token, [U256; 2]>) -> Option<FxHashMap<Token, U256>> {
+pub(super) fn exact(parts: &[Part], worth: &[(Token, f64)], net: &FxHashMap<Token, [U256; 2]>) -> Option<Prices> {
     let least = worth.iter().map(|w| w.1).fold(f64::INFINITY, f64::min);
-    let mut prices: FxHashMap<Token, U256> = FxHashMap::default();
+    let mut prices = Prices::default();
     for &(token, worth) in worth {
         prices.insert(token, from_f64(worth / least * LEAST)?);
     }

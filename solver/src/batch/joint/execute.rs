@@ -1,0 +1,219 @@
+//! A cleared choice in whole atoms: exact swaps, then integer prices from what they really left.
+
+use alloy_primitives::U256;
+use ballast_routing::{Claim, Exact, Joint as Choice, Presence, Token, Trade, clear};
+use rustc_hash::FxHashMap;
+
+use super::clear::{Cleared, LEAST_MARGIN};
+use super::orders::Member;
+use super::prices::{Part, Prices, exact};
+use super::{Attempt, Fill, Joint, Obstacle, Welfare};
+use crate::batch::cycles::Arbitrage;
+use crate::batch::execute::{Funding, Run, Stake, from_f64};
+use crate::batch::plan::PlanError;
+use crate::batch::step::Step;
+use crate::config::Config;
+use crate::settlement::ROUNDING_PARTS;
+use crate::wide::{at_least, mul_div_up};
+
+/// Times that fees are set from the gas that came of the fees before.
+const FEES: usize = 3;
+/// Sums of `U256` that nothing real comes near.
+const BEYOND: &str = "an amount beyond all numbers";
+
+/// Swaps that the orders fund, and whose gas the orders pay.
+struct Executed {
+    fills: Vec<Fill>,
+    parts: Vec<Part>,
+    run: Run,
+    gas: u64,
+}
+
+impl Attempt<'_> {
+    /// Executes the steps, and prices what comes of them.
+    pub(super) fn execute(
+        &self,
+        choice: &Choice,
+        mut cleared: Cleared,
+        proposed: &[Step],
+        planned: &Arbitrage,
+        welfare: Welfare,
+    ) -> Result<Joint, Obstacle> {
+        let Executed { fills, parts, run, gas } = self.funded(&mut cleared, proposed)?;
+        let made: Vec<Step> = run.swaps.iter().map(Step::from).collect();
+        let harvest = self.believable(&made, choice)?;
+        let claims = self.claims(&cleared);
+        let prices = self.prices(&cleared, &fills, &parts, &claims, &run).ok_or("no prices that what is there can pay")?;
+        let surplus = self.scored(&fills, &parts, &prices, &cleared)?;
+        let worse = self.worse(&fills, &parts, &prices, &surplus);
+        if !worse.is_empty() {
+            return Err(Obstacle::Worse(worse.into_iter().map(|k| cleared.trades[k].member).collect()));
+        }
+        let worth = |token: Token, amount: U256| f64::from(amount) * self.liquidity.units.get(token).unwrap_or(0.0);
+        let sold = |part: &Part| part.amounts(|t| prices.get(&t).copied()).unwrap_or_default()[0];
+        let volume = parts.iter().map(|part| worth(part.sell, sold(part))).sum();
+        let routed = self.routed(&parts, &run);
+        let mut prices: Vec<(Token, U256)> = prices.into_iter().collect();
+        prices.sort_unstable();
+        Ok(Joint {
+            fills,
+            prices,
+            swaps: run.swaps,
+            gas,
+            welfare: Welfare { realised: surplus.iter().sum(), ..welfare },
+            left_behind: (planned.total - harvest.total).max(0.0),
+            harvest,
+            volume,
+            routed,
+            displaced: Vec::new(),
+            attempts: 0,
+        })
+    }
+
+    /// The steps as far as they are funded, with fees that pay for them.
+    fn funded(&self, cleared: &mut Cleared, proposed: &[Step]) -> Result<Executed, Obstacle> {
+        let further = cleared.trades.len().saturating_sub(1) as u64;
+        for _ in 0..FEES {
+            let fills = self.fills(cleared)?;
+            let parts: Vec<Part> = fills.iter().zip(&cleared.trades).map(|(fill, t)| self.part(t.member, fill)).collect();
+            let stakes = self.stakes(cleared, &parts)?;
+            let paid: Vec<Token> = parts.iter().map(|p| p.buy).collect();
+            let run = Run::new(self.auction, proposed, Funding { stakes: &stakes, paid: &paid, wanted: None });
+            let run = run.map_err(|error| match error {
+                PlanError::Swap { way, error } => {
+                    tracing::debug!(pool = way.pool, %error, "a planned swap fails");
+                    Obstacle::Barred(vec![way])
+                }
+                error => Obstacle::Failed(error.to_string()),
+            })?;
+            let Config { settlement_gas, trade_gas, .. } = *self.config;
+            let swaps: u64 = run.swaps.iter().map(|swap| self.auction.pools[swap.pool].gas).sum();
+            let gas = swaps.saturating_add(settlement_gas).saturating_add(trade_gas.saturating_mul(further));
+            if fills.iter().map(|f| f.gas).sum::<u64>() >= gas {
+                return Ok(Executed { fills, parts, run, gas });
+            }
+            let made: Vec<Step> = run.swaps.iter().map(Step::from).collect();
+            let shares = self.gas_of(&made, cleared);
+            cleared.trades.iter_mut().zip(shares).for_each(|(traded, gas)| traded.gas = gas);
+        }
+        Err("the gas does not settle".into())
+    }
+
+    /// Fills to the atom.
+    fn fills(&self, cleared: &Cleared) -> Result<Vec<Fill>, Obstacle> {
+        let mut fills = Vec::with_capacity(cleared.trades.len());
+        for (traded, fill) in cleared.trades.iter().zip(&cleared.clearing.fills) {
+            let member = &self.members[traded.member];
+            let order = member.order(self.auction);
+            let fee = self.fee(order.sell, traded.gas).ok_or("a fee beyond all numbers")?;
+            let (most, token) = match member.exact {
+                Exact::Sold => (order.sell_amount.saturating_sub(fee), order.sell),
+                Exact::Bought => (order.buy_amount, order.buy),
+            };
+            let unit = self.liquidity.units.get(token).unwrap_or(1.0);
+            let whole = member.leg.whole || *fill >= traded.trade.fill[1] * (1.0 - 1e-9);
+            let executed = if whole { most } else { from_f64(fill / unit).unwrap_or(most).min(most) };
+            fills.push(Fill { order: member.index, executed, fee, gas: traded.gas });
+        }
+        Ok(fills)
+    }
+
+    fn part(&self, member: usize, fill: &Fill) -> Part {
+        let Member { leg, exact, .. } = self.members[member];
+        Part { sell: leg.sell, buy: leg.buy, executed: fill.executed, exact_sold: exact == Exact::Sold }
+    }
+
+    /// What the orders bring: of buyers, what they are expected to pay.
+    fn stakes(&self, cleared: &Cleared, parts: &[Part]) -> Result<Vec<Stake>, Obstacle> {
+        let mut stakes: FxHashMap<Token, Stake> = FxHashMap::default();
+        for (k, part) in parts.iter().enumerate() {
+            let sold = cleared.amounts(k)[0] / self.liquidity.units.get(part.sell).unwrap_or(1.0);
+            let amount = if part.exact_sold { part.executed } else { from_f64(sold).ok_or(BEYOND)? };
+            let stake = stakes.entry(part.sell).or_insert(Stake { token: part.sell, amount: U256::ZERO, proposed: 0.0 });
+            stake.amount = stake.amount.checked_add(amount).ok_or(BEYOND)?;
+            stake.proposed += sold;
+        }
+        let mut stakes: Vec<Stake> = stakes.into_values().collect();
+        stakes.sort_unstable_by_key(|s| s.token);
+        Ok(stakes)
+    }
+
+    /// Integer prices: the best that what the swaps left can pay.
+    fn prices(&self, cleared: &Cleared, fills: &[Fill], parts: &[Part], claims: &[Claim], run: &Run) -> Option<Prices> {
+        // By how much the swaps changed what there is: brought and taken.
+        let mut net: FxHashMap<Token, [U256; 2]> = FxHashMap::default();
+        for swap in &run.swaps {
+            let taken = &mut net.entry(swap.input).or_default()[1];
+            *taken = taken.checked_add(swap.amount_in)?;
+            let brought = &mut net.entry(swap.output).or_default()[0];
+            *brought = brought.checked_add(swap.amount_out)?;
+        }
+        for (part, fill) in parts.iter().zip(fills) {
+            let brought = &mut net.entry(part.sell).or_default()[0];
+            *brought = brought.checked_add(fill.fee / U256::from(ROUNDING_PARTS))?;
+        }
+        let unit = |token: Token| self.liquidity.units.get(token).unwrap_or(1.0);
+        let mut touched: Vec<Token> = parts.iter().flat_map(|p| [p.sell, p.buy]).collect();
+        touched.sort_unstable();
+        touched.dedup();
+        let trades: Vec<Trade> = parts
+            .iter()
+            .zip(&cleared.trades)
+            .map(|(part, traded)| {
+                let token = if part.exact_sold { part.sell } else { part.buy };
+                let fill = f64::from(part.executed) * unit(token);
+                Trade { fill: [fill, fill], start: fill, ..traded.trade }
+            })
+            .collect();
+        // Where the doubles leave no room at all, the integers may still do.
+        let found = [1.0, 0.1, 0.0].into_iter().find_map(|times| {
+            let mut endowment = self.spare(&trades, times);
+            for &token in &touched {
+                let [brought, taken] = net.get(&token).copied().unwrap_or_default();
+                let change = if brought >= taken { f64::from(brought - taken) } else { -f64::from(taken - brought) };
+                // Where nobody is paid there is nothing to go wrong but the doubles.
+                let spare = if parts.iter().any(|p| p.buy == token) { 0.0 } else { LEAST_MARGIN };
+                endowment.push((token, change * unit(token) + spare));
+            }
+            let start = |token| cleared.clearing.price(token);
+            let found = clear(&self.liquidity.snapshot, &[], &[], &endowment, &trades, claims, Presence::Fixed, &[], start);
+            found.inspect_err(|error| tracing::debug!(%error, times, "no prices")).ok()
+        });
+        // Or the prices that the swaps were made for, shaved by what is missing.
+        let price = |token: Token| found.as_ref().unwrap_or(&cleared.clearing).price(token);
+        let worth: Vec<(Token, f64)> = touched.iter().map(|&t| (t, price(t) * unit(t))).collect();
+        exact(parts, &worth, &net)
+    }
+
+    /// What each fill scores at these prices, in value units.
+    fn scored(&self, fills: &[Fill], parts: &[Part], prices: &Prices, cleared: &Cleared) -> Result<Vec<f64>, Obstacle> {
+        let (mut missed, mut scores) = (Vec::new(), Vec::with_capacity(fills.len()));
+        for ((fill, part), traded) in fills.iter().zip(parts).zip(&cleared.trades) {
+            let order = &self.auction.orders[fill.order];
+            let [sold, bought] = part.amounts(|t| prices.get(&t).copied()).ok_or(BEYOND)?;
+            let paid = sold.checked_add(fill.fee).ok_or(BEYOND)?;
+            let kept = paid <= order.sell_amount && at_least(bought, order.sell_amount, paid, order.buy_amount);
+            if fill.executed.is_zero() || !kept {
+                missed.push(traded.member);
+            }
+            let unit = self.liquidity.units.get(order.buy).unwrap_or(0.0);
+            let asked = mul_div_up(paid, order.buy_amount, order.sell_amount).ok_or(BEYOND)?;
+            scores.push(if order.is_scored() { f64::from(bought.saturating_sub(asked)) * unit } else { 0.0 });
+        }
+        if missed.is_empty() { Ok(scores) } else { Err(Obstacle::Missed(missed)) }
+    }
+
+    /// Value units of what is sold that pools are given.
+    fn routed(&self, parts: &[Part], run: &Run) -> f64 {
+        let mut sold: Vec<Token> = parts.iter().map(|p| p.sell).collect();
+        sold.sort_unstable();
+        sold.dedup();
+        let value = |token: Token, amount: U256| f64::from(amount) * self.liquidity.units.get(token).unwrap_or(0.0);
+        let change = |token: &Token| {
+            let into: f64 = run.swaps.iter().filter(|s| s.input == *token).map(|s| value(*token, s.amount_in)).sum();
+            let back: f64 = run.swaps.iter().filter(|s| s.output == *token).map(|s| value(*token, s.amount_out)).sum();
+            (into - back).max(0.0)
+        };
+        sold.iter().map(change).sum()
+    }
+}
