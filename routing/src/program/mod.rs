@@ -80,7 +80,7 @@ pub(crate) fn answers(view: &View, nu: &[f64], smoothing: &Smoothing) -> Flows {
 /// Solves the programme at `nu` with chords of width δ. An `incumbent` becomes a point of its curves, so that the result is
 /// never worse than it but for rounding.
 pub(crate) fn solve(view: &View, nu: &[f64], delta: f64, incumbent: Option<&Flows>) -> Result<Flows, ProgramError> {
-    let mut build = Builder::new(view);
+    let mut build = Builder::new(view, 1.0);
     build.markets(nu, delta, incumbent);
     for (index, limit) in view.limits.iter().enumerate() {
         let limit_column = Column::Limit { limit: index };
@@ -91,6 +91,8 @@ pub(crate) fn solve(view: &View, nu: &[f64], delta: f64, incumbent: Option<&Flow
 
 struct Builder<'v, 'm> {
     view: &'v View<'m>,
+    /// Value units that an amount of one is in the programme.
+    unit: f64,
     variables: ProblemVariables,
     objective: Expression,
     rows: Vec<Option<Expression>>,
@@ -102,10 +104,11 @@ struct Builder<'v, 'm> {
 }
 
 impl<'v, 'm> Builder<'v, 'm> {
-    fn new(view: &'v View<'m>) -> Self {
+    fn new(view: &'v View<'m>, unit: f64) -> Self {
         let rows = (0..view.tokens.len()).map(|_| None).collect();
         Self {
             view,
+            unit,
             variables: ProblemVariables::new(),
             objective: Expression::default(),
             rows,
@@ -117,9 +120,14 @@ impl<'v, 'm> Builder<'v, 'm> {
     }
 
     fn column(&mut self, column: Column, most: f64, entries: &[(Token, f64)]) {
+        // An amount is counted in units; a part of a trade is not, but what it trades is.
+        let (most, size) = match column {
+            Column::Trade { .. } => (most, self.unit.recip()),
+            Column::Chord { .. } | Column::Limit { .. } => (most / self.unit, 1.0),
+        };
         let v = self.variables.add(variable().min(0.0).max(most));
         for &(token, k) in entries {
-            let t = token as usize;
+            let (t, k) = (token as usize, k * size);
             if self.view.weight[t] != 0.0 {
                 self.objective.add_mul(self.view.weight[t] * k, v);
             }
@@ -231,7 +239,7 @@ impl<'v, 'm> Builder<'v, 'm> {
     fn finish(self, nu: &[f64]) -> Result<Flows, ProgramError> {
         let view = self.view;
         let (columns, values) = self.run(&[])?;
-        let mut flows = read(view, &columns, &values);
+        let mut flows = read(view, &columns, &values, 1.0);
         flows.gross = gross(view, nu, &flows);
         Ok(flows)
     }
@@ -242,7 +250,7 @@ impl<'v, 'm> Builder<'v, 'm> {
             return Ok((self.columns, Vec::new()));
         }
         let rows = self.rows.into_iter().enumerate();
-        let rows = rows.filter_map(|(t, row)| row.map(|row| constraint::geq(row, -self.view.endowment[t])));
+        let rows = rows.filter_map(|(t, row)| row.map(|row| constraint::geq(row, -self.view.endowment[t] / self.unit)));
         let shares = self.shares.into_iter().map(|share| constraint::leq(share, 1.0));
         let constraints: Vec<Constraint> = rows.chain(shares).chain(self.held).collect();
         let model = self.variables.clone().maximise(self.objective.clone()).using(good_lp::default_solver);
@@ -264,7 +272,7 @@ impl<'v, 'm> Builder<'v, 'm> {
 }
 
 /// What the values of the columns say that each market trades, and each limit takes.
-fn read(view: &View, columns: &[(Column, Variable)], values: &[f64]) -> Flows {
+fn read(view: &View, columns: &[(Column, Variable)], values: &[f64], unit: f64) -> Flows {
     let mut flows = Flows { fills: vec![0.0; view.limits.len()], ..Flows::default() };
     let mut pairs = vec![[0.0_f64; 2]; view.pairs.len()];
     let mut blocks: Vec<ArrayVec<f64, 8>> = view.blocks.iter().map(|b| b.tokens.iter().map(|_| 0.0).collect()).collect();
@@ -276,7 +284,7 @@ fn read(view: &View, columns: &[(Column, Variable)], values: &[f64]) -> Flows {
     }
     for ((column, _), value) in columns.iter().zip(values) {
         match column {
-            Column::Chord { pair, forward, most } => pairs[*pair][usize::from(!forward)] += value.clamp(0.0, *most),
+            Column::Chord { pair, forward, most } => pairs[*pair][usize::from(!forward)] += (value * unit).clamp(0.0, *most),
             Column::Trade { block, trade } => {
                 // The solver keeps the shares' sum at one only to its tolerance.
                 let share = value.clamp(0.0, 1.0) / shares[*block].max(1.0);
@@ -284,7 +292,7 @@ fn read(view: &View, columns: &[(Column, Variable)], values: &[f64]) -> Flows {
                     *sum += share * z;
                 }
             }
-            Column::Limit { limit } => flows.fills[*limit] = value.clamp(0.0, view.limits[*limit].cap),
+            Column::Limit { limit } => flows.fills[*limit] = (value * unit).clamp(0.0, view.limits[*limit].cap),
         }
     }
     for (pair, inputs) in view.pairs.iter().zip(pairs) {

@@ -25,6 +25,8 @@ use crate::view::{Kept, Renumber, View};
 const REACHES: [f64; 7] = [0.1, 0.03, 0.01, 0.003, 0.001, 1e-4, 1e-5];
 /// Widths of the chords that go with them.
 const WIDTHS: [f64; 7] = [1e-2, 3e-3, 1e-3, 1e-3, 3e-4, 3e-4, 3e-4];
+/// The programmes' largest amount: theirs are not the units of what is traded, as tolerances are absolute.
+const LARGEST: f64 = 1e4;
 /// A shift of ln p that is as good as none.
 const SETTLED: f64 = 1e-9;
 /// What a unit below an order's limit or below a claim costs.
@@ -82,7 +84,8 @@ impl Claim {
             surplus -= trades[k].surplus([sold, bought]);
             price += self.price * (sold + trades[k].fee) - bought;
         }
-        surplus.max(price)
+        // Without a surplus to claim, limits say what is asked.
+        if self.surplus > 0.0 { surplus.max(price) } else { price }
     }
 }
 
@@ -162,9 +165,10 @@ pub fn clear(
     let roots = roots(&ends, view.tokens.len());
     let mut prices: Vec<f64> = view.tokens.iter().map(|&t| start(t)).collect();
     let mut fills: Vec<f64> = trades.iter().map(|t| t.start).collect();
+    let unit = trades.iter().map(|t| t.fill[1]).fold(f64::MIN_POSITIVE, f64::max) / LARGEST;
     let mut flows = None;
     for (reach, width) in REACHES.into_iter().zip(WIDTHS) {
-        let mut build = Builder::new(&view);
+        let mut build = Builder::new(&view, unit);
         build.markets(&nu, width, flows.as_ref());
         let step = Step { build, trades, claims, presence, ends: &ends, roots: &roots, prices: &prices, fills: &fills };
         let step = step.solve(reach);
@@ -236,11 +240,13 @@ struct Stepped {
 
 impl Step<'_, '_, '_> {
     fn solve(mut self, reach: f64) -> Result<Stepped, ProgramError> {
+        let unit = self.build.unit;
         // Shifts are counted in what they move, so that all numbers of the programme are of one size.
         let mut moved = vec![0.0_f64; self.prices.len()];
         for (k, trade) in self.trades.iter().enumerate() {
             let [s, b] = self.ends[k];
-            let amount = trade.amounts(self.fills[k], self.prices[s] / self.prices[b]).into_iter().fold(1e-3, f64::max);
+            let amounts = trade.amounts(self.fills[k] / unit, self.prices[s] / self.prices[b]);
+            let amount = amounts.into_iter().fold(1e-3, f64::max);
             moved[s] = moved[s].max(amount);
             moved[b] = moved[b].max(amount);
         }
@@ -266,14 +272,15 @@ impl Step<'_, '_, '_> {
                 given.push(None);
                 continue;
             };
-            let least = if free { 0.0 } else { trade.fill[0] };
-            let amount = self.build.variables.add(variable().min(least).max(trade.fill[1]));
+            let [least, most] = trade.fill.map(|x| x / unit);
+            let amount = self.build.variables.add(variable().min(if free { 0.0 } else { least }).max(most));
+            let (at, fee) = (self.fills[k] / unit, trade.fee / unit);
             fill.push(amount);
             let rho = self.prices[s] / self.prices[b];
             // The exact side moves with the fill, the other with the price as well.
             let (ratio, by_price) = match trade.exact {
-                Exact::Sold => (rho, rho * self.fills[k]),
-                Exact::Bought => (rho.recip(), -self.fills[k] / rho),
+                Exact::Sold => (rho, rho * at),
+                Exact::Bought => (rho.recip(), -at / rho),
             };
             let exact = Expression::from(amount);
             let mut other = ratio * amount;
@@ -282,13 +289,13 @@ impl Step<'_, '_, '_> {
             let (sold, bought) = if trade.exact == Exact::Sold { (exact, other) } else { (other, exact) };
             *self.build.rows[s].get_or_insert_default() += sold.clone();
             *self.build.rows[b].get_or_insert_default() -= bought.clone();
-            let paid = sold + if free { trade.fee / trade.fill[1] * amount } else { Expression::from(trade.fee) };
+            let paid = sold + if free { fee / most * amount } else { Expression::from(fee) };
             let surplus = bought.clone() - trade.rate * paid.clone();
             let missed = self.build.variables.add(variable().min(0.0));
             self.build.objective += trade.weight * surplus.clone();
             self.build.objective.add_mul(-MISSED, missed);
             self.build.held.push(constraint::geq(surplus.clone() + missed, 0.0));
-            given.push(Some(Given { paid, bought, surplus, part: amount / trade.fill[1] }));
+            given.push(Some(Given { paid, bought, surplus, part: amount / most }));
         }
         for claim in self.claims {
             let behind = self.build.variables.add(variable().min(0.0));
@@ -298,19 +305,24 @@ impl Step<'_, '_, '_> {
                 price += given.bought.clone() - claim.price * given.paid.clone();
                 surplus += given.surplus.clone();
             }
-            self.build.held.push(constraint::geq(price, 0.0));
-            if free {
-                for given in claim.trades.iter().filter_map(|&k| given[k].as_ref()) {
-                    self.build.held.push(constraint::geq(surplus.clone() - claim.surplus * given.part.clone(), 0.0));
-                }
-            } else {
-                self.build.held.push(constraint::geq(surplus, claim.surplus));
+            if claim.price > 0.0 {
+                self.build.held.push(constraint::geq(price, 0.0));
+            }
+            if claim.surplus <= 0.0 {
+                continue;
+            }
+            if !free {
+                self.build.held.push(constraint::geq(surplus, claim.surplus / unit));
+                continue;
+            }
+            for given in claim.trades.iter().filter_map(|&k| given[k].as_ref()) {
+                self.build.held.push(constraint::geq(surplus.clone() - claim.surplus / unit * given.part.clone(), 0.0));
             }
         }
         let named: Vec<Variable> = shift.iter().flatten().chain(&fill).copied().collect();
         let view = self.build.view;
         let (columns, values) = self.build.run(&named)?;
-        let flows = read(view, &columns, &values);
+        let flows = read(view, &columns, &values, unit);
         let mut others = values[columns.len()..].iter().copied();
         let shifts = shift
             .iter()
@@ -318,7 +330,7 @@ impl Step<'_, '_, '_> {
             .map(|(s, moved)| s.and_then(|_| others.next()).map_or(0.0, |by| (by / moved).clamp(-reach, reach)))
             .collect();
         let least = |trade: &Trade| if free { 0.0 } else { trade.fill[0] };
-        let fills = others.zip(self.trades).map(|(x, trade)| x.clamp(least(trade), trade.fill[1])).collect();
+        let fills = others.zip(self.trades).map(|(x, trade)| (x * unit).clamp(least(trade), trade.fill[1])).collect();
         Ok(Stepped { flows, shifts, fills })
     }
 }

@@ -40,8 +40,10 @@ fn solved(pools: &[(Token, Token, f64, f64)], orders: &[Order]) -> Option<(Joint
             }
         })
         .collect();
-    let clearing =
-        clear(batch.snapshot(), &joint.markets, &[], &[], &trades, &[], Presence::Fixed, &joint.prices, |t| joint.prices[t as usize]).unwrap();
+    let clearing = clear(batch.snapshot(), &joint.markets, &[], &[], &trades, &[], Presence::Fixed, &joint.prices, |t| {
+        joint.prices[t as usize]
+    })
+    .unwrap();
     Some((joint, trades, clearing))
 }
 
@@ -138,8 +140,10 @@ fn batches_are_cleared_near_their_bound() {
                 Trade { sell: o.sell, buy: o.buy, exact: Exact::Sold, rate, fee, fill, start, weight: 1.0 }
             })
             .collect();
-        let clearing =
-            clear(batch.snapshot(), &joint.markets, &[], &[], &trades, &[], Presence::Fixed, &joint.prices, |t| joint.prices[t as usize]).unwrap();
+        let clearing = clear(batch.snapshot(), &joint.markets, &[], &[], &trades, &[], Presence::Fixed, &joint.prices, |t| {
+            joint.prices[t as usize]
+        })
+        .unwrap();
         let mut left = [0.0; 13];
         for flow in &clearing.flows {
             for (&token, z) in snapshot.markets().coins(flow.market).iter().zip(&flow.trade) {

@@ -66,6 +66,8 @@ impl Cleared {
 pub(super) struct Chosen<'a> {
     pub choice: &'a Choice,
     pub barred: &'a [Hop],
+    /// What is to be left over, as a multiple of the numbers' own error.
+    pub margin: f64,
 }
 
 /// What pairs are to be left with.
@@ -110,9 +112,15 @@ impl Attempt<'_> {
         self.at_fees(chosen, &cleared.parts(), &gas, claims, |token| cleared.clearing.price(token))
     }
 
+    /// Clears those that are left when others go, who pay for all gas.
+    pub(super) fn without_others(&self, chosen: Chosen<'_>, left: &Cleared) -> Result<Cleared, Obstacle> {
+        let gas = self.gas_of(&steps(self.liquidity, &left.clearing.flows, &chosen.choice.prices), left);
+        self.at_fees(chosen, &left.parts(), &gas, Claims::NONE, |token| left.clearing.price(token))
+    }
+
     fn at_fees(
         &self,
-        Chosen { choice, barred }: Chosen<'_>,
+        Chosen { choice, barred, margin }: Chosen<'_>,
         parts: &[(usize, f64)],
         gas: &[u64],
         Claims { claims, presence }: Claims<'_>,
@@ -139,7 +147,7 @@ impl Attempt<'_> {
             let spare = self.spare(&bare, times);
             clear(self.batch.snapshot(), &choice.markets, barred, &spare, &bare, claims, presence, &choice.prices, &start)
         };
-        let clearing = attempt(3.0).or_else(|_| attempt(0.0)).map_err(|error| Obstacle::Failed(error.to_string()))?;
+        let clearing = attempt(margin).or_else(|_| attempt(0.0)).map_err(|error| Obstacle::Failed(error.to_string()))?;
         Ok(Cleared { trades, clearing })
     }
 

@@ -43,7 +43,7 @@ impl Attempt<'_> {
         let made: Vec<Step> = run.swaps.iter().map(Step::from).collect();
         let harvest = self.believable(&made, choice)?;
         let claims = self.claims(&cleared);
-        let prices = self.prices(&cleared, &fills, &parts, &claims, &run).ok_or("no prices that what is there can pay")?;
+        let prices = self.prices(&cleared, &fills, &parts, &claims, &run).ok_or(Obstacle::Short)?;
         let surplus = self.scored(&fills, &parts, &prices, &cleared)?;
         let worse = self.worse(&fills, &parts, &prices, &surplus);
         if !worse.is_empty() {
@@ -171,8 +171,13 @@ impl Attempt<'_> {
             for &token in &touched {
                 let [brought, taken] = net.get(&token).copied().unwrap_or_default();
                 let change = if brought >= taken { f64::from(brought - taken) } else { -f64::from(taken - brought) };
-                // Where nobody is paid there is nothing to go wrong but the doubles.
-                let spare = if parts.iter().any(|p| p.buy == token) { 0.0 } else { LEAST_MARGIN };
+                // Where nobody is paid there is nothing to go wrong but the doubles; unless what is brought depends on the prices.
+                let bought_with = |p: &Part| p.sell == token && !p.exact_sold;
+                let spare = match parts {
+                    _ if parts.iter().any(|p| p.buy == token) => 0.0,
+                    _ if parts.iter().any(bought_with) => -times * (LEAST_MARGIN + 4.0 * unit(token)),
+                    _ => LEAST_MARGIN,
+                };
                 endowment.push((token, change * unit(token) + spare));
             }
             let start = |token| cleared.clearing.price(token);

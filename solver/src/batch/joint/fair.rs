@@ -16,11 +16,11 @@ use crate::batch::prices::WEI_PER_UNIT;
 use crate::batch::reference;
 
 /// Times that claims are made anew at the fills that came of those before.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 /// A pair is left with this much more than it claims, as a part of that.
 const FAIR: f64 = 1e-6;
 /// A pair is paid this much more than the single path would pay, as a part of that.
-const BETTER: f64 = 1e-8;
+const BETTER: f64 = 1e-6;
 /// A claim is met that lacks no more than this part of what it was raised by.
 const MET: f64 = 0.5;
 /// A part of a fill that is as good as all.
@@ -40,9 +40,10 @@ impl Attempt<'_> {
         let claim = |(pair, trades): (Pair, Vec<usize>)| {
             let surplus = self.own(pair) * (1.0 + FAIR);
             let price = self.single_path(pair, &trades, cleared).unwrap_or(0.0) * (1.0 + BETTER);
-            Claim { trades, surplus, price }
+            // Who has nothing elsewhere claims nothing: his limit is kept in any case.
+            (surplus > 0.0 || price > 0.0).then_some(Claim { trades, surplus, price })
         };
-        let mut claims: Vec<Claim> = pairs.into_par_iter().map(claim).collect();
+        let mut claims: Vec<Claim> = pairs.into_par_iter().filter_map(claim).collect();
         claims.sort_by(|a, b| a.trades.cmp(&b.trades));
         claims
     }
@@ -60,52 +61,72 @@ impl Attempt<'_> {
         Some(f64::from(got) * buy / paid)
     }
 
-    /// Clears again where a pair gets less than it claims; or says who has to go.
-    pub(super) fn be_fair(&self, chosen: Chosen<'_>, cleared: Cleared) -> Result<Cleared, Obstacle> {
+    /// Clears again where a pair gets less than it claims, without the members that leave more to the others than they lose. Those come
+    /// second.
+    pub(super) fn be_fair(&self, chosen: Chosen<'_>, cleared: Cleared) -> Result<(Cleared, Vec<usize>), Obstacle> {
+        let (mut fair, mut displaced) = (cleared, Vec::new());
+        loop {
+            let claims;
+            (fair, claims) = self.meet(chosen, fair)?;
+            let unmet = unmet(&claims, &fair);
+            if unmet.is_empty() {
+                return Ok((fair, displaced));
+            }
+            let mut stay = self.together(chosen, &fair, &claims)?;
+            if stay.len() == fair.trades.len() {
+                // They all fit but for what the programmes leave out of sight.
+                stay.retain(|k| unmet.iter().all(|claim| !claim.trades.contains(k)));
+            }
+            displaced.extend((0..fair.trades.len()).filter(|k| !stay.contains(k)).map(|k| fair.trades[k].member));
+            if stay.is_empty() {
+                return Err(Obstacle::Worse(displaced));
+            }
+            fair = self.without_others(chosen, &fair.only(&stay))?;
+        }
+    }
+
+    /// Clears again, with claims, until what comes of that is what they were made for. The claims come second.
+    fn meet(&self, chosen: Chosen<'_>, cleared: Cleared) -> Result<(Cleared, Vec<Claim>), Obstacle> {
         let mut fair = cleared;
         let mut claims = self.claims(&fair);
         for _ in 0..ROUNDS {
             if unmet(&claims, &fair).is_empty() {
-                return Ok(fair);
+                break;
             }
             fair = match self.clear_again(chosen, &fair, Claims { claims: &claims, presence: Presence::Fixed }) {
-                Err(Obstacle::Missed(_)) => return Ok(fair),
+                Err(Obstacle::Failed(why)) => {
+                    tracing::debug!(why, "claims are not cleared");
+                    break;
+                }
                 again => again?,
             };
             // Those that may be filled for a part may be smaller now, and could have a better price elsewhere.
             claims = self.claims(&fair);
         }
-        let unmet = unmet(&claims, &fair);
-        if unmet.is_empty() {
-            return Ok(fair);
-        }
-        let mut gone = self.too_many(chosen, &fair, &claims)?;
-        if gone.is_empty() {
-            // They all fit but for what the programmes leave out of sight.
-            gone.extend(unmet.iter().flat_map(|claim| &claim.trades).map(|&k| fair.trades[k].member));
-        }
-        Err(Obstacle::Worse(gone))
+        Ok((fair, claims))
     }
 
-    /// Members whose going leaves the others more than it costs: until all that must be whole are, and no pair lacks what it claims.
-    fn too_many(&self, chosen: Chosen<'_>, fair: &Cleared, claims: &[Claim]) -> Result<Vec<usize>, Obstacle> {
-        let mut there: Vec<usize> = (0..fair.trades.len()).collect();
-        let mut gone = Vec::new();
-        while !there.is_empty() {
-            let claims: Vec<Claim> = claims.iter().filter_map(|claim| among(claim, &there)).collect();
+    /// Trades that can be there together, by their places: all that must be whole are, and no pair lacks what it claims. Those that are
+    /// not among them leave the others more by going than it costs.
+    fn together(&self, chosen: Chosen<'_>, fair: &Cleared, claims: &[Claim]) -> Result<Vec<usize>, Obstacle> {
+        let mut stay: Vec<usize> = (0..fair.trades.len()).collect();
+        while !stay.is_empty() {
+            let claims: Vec<Claim> = claims.iter().filter_map(|claim| among(claim, &stay)).collect();
             let free = Claims { claims: &claims, presence: Presence::Free };
-            let parts = self.clear_again(chosen, &fair.only(&there), free)?.parts();
+            let parts = match self.clear_again(chosen, &fair.only(&stay), free) {
+                Err(Obstacle::Failed(why)) => {
+                    tracing::debug!(why, "who should be there is not known");
+                    break;
+                }
+                cleared => cleared?.parts(),
+            };
             let short = |(m, part): (usize, f64)| part < if self.members[m].leg.whole { WHOLE } else { NOTHING };
             let least = parts.iter().copied().filter(|p| short(*p)).map(|p| p.1).min_by(f64::total_cmp);
             let Some(least) = least else { break };
-            let mut stays = parts.iter().map(|&(m, part)| {
-                let goes = short((m, part)) && part <= least.max(HALF);
-                gone.extend(goes.then_some(m));
-                !goes
-            });
-            there.retain(|_| stays.next().unwrap_or(true));
+            let mut parts = parts.into_iter();
+            stay.retain(|_| parts.next().is_none_or(|(m, part)| !short((m, part)) || part > least.max(HALF)));
         }
-        Ok(gone)
+        Ok(stay)
     }
 
     /// Fills of pairs that score less than a bid of their own, or are paid less than by the best single path, to the wei.

@@ -29,6 +29,9 @@ use orders::{Member, wanted};
 
 /// Times that a batch is solved again without what stood in its way.
 const ATTEMPTS: usize = 16;
+/// How much more than the numbers' own error the swaps are asked for, one try after another: venues that compute less exactly than
+/// others leave less than is expected of them.
+const MARGINS: [f64; 3] = [3.0, 30.0, 300.0];
 
 /// A directed pair of tokens.
 pub type Pair = [Token; 2];
@@ -101,6 +104,8 @@ enum Obstacle {
     Worse(Vec<usize>),
     /// These ways cannot be gone.
     Barred(Vec<Way>),
+    /// The swaps leave less than was expected of them, and no prices are paid by that.
+    Short,
     /// There is nothing to be left out that would help.
     Failed(String),
 }
@@ -160,12 +165,22 @@ impl Attempt<'_> {
                 whole: choice.value,
                 ..Welfare::default()
             });
-            let done = self.settle(Chosen { choice: &choice, barred: &barred }, welfare);
+            let mut done = Err(Obstacle::Short);
+            for margin in MARGINS {
+                done = self.settle(Chosen { choice: &choice, barred: &barred, margin }, welfare);
+                if !matches!(done, Err(Obstacle::Short)) {
+                    break;
+                }
+            }
             let filled = choice.parts.iter().filter(|part| **part > 0.0).count();
             tracing::debug!(attempts, filled, markets = choice.markets.len(), value = choice.value, "a choice");
             match done {
-                Ok(joint) => return Ok(Joint { displaced, attempts, ..joint }),
+                Ok(joint) => {
+                    displaced.extend(&joint.displaced);
+                    return Ok(Joint { displaced, attempts, ..joint });
+                }
                 Err(Obstacle::Failed(why)) => return Err(why),
+                Err(Obstacle::Short) => return Err("no prices that what the swaps leave can pay".to_owned()),
                 Err(Obstacle::Missed(members)) => {
                     tracing::debug!(?members, "miss their limits");
                     out.extend(members);
@@ -194,11 +209,13 @@ impl Attempt<'_> {
         if welfare.uniform == 0.0 {
             welfare.uniform = cleared.welfare();
         }
-        let cleared = self.be_fair(chosen, cleared)?;
+        let (cleared, displaced) = self.be_fair(chosen, cleared)?;
         welfare.fair = cleared.welfare();
         let proposed = steps(self.liquidity, &cleared.clearing.flows, &chosen.choice.prices);
         let planned = self.believable(&proposed, chosen.choice)?;
-        self.execute(chosen.choice, cleared, &proposed, &planned, *welfare)
+        let joint = self.execute(chosen.choice, cleared, &proposed, &planned, *welfare)?;
+        let displaced = displaced.into_iter().map(|m| self.members[m].index).collect();
+        Ok(Joint { displaced, ..joint })
     }
 
     /// What cycles of the steps earn, unless it is more than is believable.

@@ -38,7 +38,8 @@ impl Part {
 }
 
 /// Integer prices near `worth` (of an atom of each token, in any unit), at which all parts are paid by what they bring and by what
-/// the swaps leave: `brought` and `taken`, in atoms. The price of a token that is short is raised, by what it is short.
+/// the swaps leave: `brought` and `taken`, in atoms. The price of a token that is short is raised, by what it is short, as those who
+/// are paid in it then get less; where nobody is, it is lowered, as those who buy with it then give more.
 pub(super) fn exact(parts: &[Part], worth: &[(Token, f64)], net: &FxHashMap<Token, [U256; 2]>) -> Option<Prices> {
     let least = worth.iter().map(|w| w.1).fold(f64::INFINITY, f64::min);
     let mut prices = Prices::default();
@@ -47,24 +48,36 @@ pub(super) fn exact(parts: &[Part], worth: &[(Token, f64)], net: &FxHashMap<Toke
     }
     for _ in 0..SHAVES {
         let mut flows = net.clone();
-        let mut paid: FxHashMap<Token, U256> = FxHashMap::default();
+        // What is paid in each token, and what those give of it who buy an exact amount.
+        let mut sums: FxHashMap<Token, [U256; 2]> = FxHashMap::default();
         for part in parts {
             let [sold, bought] = part.amounts(|token| prices.get(&token).copied())?;
             let brought = &mut flows.entry(part.sell).or_default()[0];
             *brought = brought.checked_add(sold)?;
             let taken = &mut flows.entry(part.buy).or_default()[1];
             *taken = taken.checked_add(bought)?;
-            *paid.entry(part.buy).or_default() += bought;
+            sums.entry(part.buy).or_default()[0] += bought;
+            if !part.exact_sold {
+                sums.entry(part.sell).or_default()[1] += sold;
+            }
         }
         let mut short = false;
         for (token, [brought, taken]) in &flows {
             let missing = taken.saturating_sub(*brought);
-            if !missing.is_zero() {
-                short = true;
-                let paid = paid.get(token).copied().filter(|paid| !paid.is_zero())?;
-                let price = prices.get_mut(token)?;
-                *price = price.checked_add(mul_div_up(*price, missing, paid)?)?.checked_add(U256::ONE)?;
+            if missing.is_zero() {
+                continue;
             }
+            short = true;
+            let [paid, given] = sums.get(token).copied().unwrap_or_default();
+            let price = prices.get_mut(token)?;
+            *price = if !paid.is_zero() {
+                price.checked_add(mul_div_up(*price, missing, paid)?)?.checked_add(U256::ONE)?
+            } else if !given.is_zero() {
+                price.checked_sub(mul_div_up(*price, missing, given)?)?.checked_sub(U256::ONE)?
+            } else {
+                tracing::debug!(token, %missing, "swaps take what nobody brings");
+                return None;
+            };
         }
         if !short {
             return Some(prices);
@@ -86,6 +99,11 @@ mod tests {
         let net = FxHashMap::from_iter([(0, [U256::ZERO, U256::from(1_000)]), (1, [U256::from(1_000), U256::ZERO])]);
         let prices = exact(&parts, &[(0, 1.000_000_5), (1, 1.0)], &net).unwrap();
         assert_eq!(parts[0].amounts(|t| prices.get(&t).copied()).unwrap(), [U256::from(1_000), U256::from(1_000)]);
+        // One buys 1,000 of token 1, and the swap that brings them takes 1,001 of token 0: nobody is paid in it, so it is worth less.
+        let buyer = [Part { exact_sold: false, ..part(0, 1, 1_000) }];
+        let net = FxHashMap::from_iter([(0, [U256::ZERO, U256::from(1_001)]), (1, [U256::from(1_000), U256::ZERO])]);
+        let prices = exact(&buyer, &[(0, 1.0), (1, 1.0)], &net).unwrap();
+        assert_eq!(buyer[0].amounts(|t| prices.get(&t).copied()).unwrap(), [U256::from(1_001), U256::from(1_000)]);
         // Nothing at all is there.
         assert_eq!(exact(&parts, &[(0, 1.0), (1, 1.0)], &FxHashMap::default()), None);
     }

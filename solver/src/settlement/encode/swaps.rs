@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use alloy_primitives::{Address, U256};
 use ballast_adapters::balancer::{BatchStep, batch};
 use ballast_adapters::encode::{Encode, Encoded, Exchange, Given, Parties, Via};
-use ballast_adapters::{Market, Venue};
+use ballast_adapters::{Exact, Market, Venue};
 use ballast_wire::{Allowance, Amount, Call, Interaction, LiquidityInteraction, Solution};
 use rustc_hash::FxHashMap;
 
@@ -53,6 +53,8 @@ struct Swaps<'a> {
     parties: Parties,
     /// How often the solution goes through each pool.
     uses: FxHashMap<usize, usize>,
+    /// Pools that it goes through more than once, as the swaps so far leave them.
+    moved: FxHashMap<usize, Market>,
     calls: Calls,
     approvals: BTreeMap<(Address, Address), U256>,
     /// Swaps in the vault that are to be made in one call.
@@ -74,6 +76,7 @@ impl<'a> Swaps<'a> {
             encoder,
             parties: Parties { payer: contracts.settlement, vault: contracts.vault },
             uses,
+            moved: FxHashMap::default(),
             calls: Calls::default(),
             approvals: BTreeMap::new(),
             waiting: Vec::new(),
@@ -91,11 +94,15 @@ impl<'a> Swaps<'a> {
         let once = self.uses.get(&pool) == Some(&1);
         let via = if self.encoder.settings.direct_pairs { Via::Pool } else { Via::Router };
         let (mut exchange, paid) = self.exchange(market, once, [input, output], [swap.input_amount.0, swap.output_amount.0])?;
+        let mut taken = exchange.amount_in;
         if market.via(via) == Via::Pool {
             // Nobody computes what the input is worth: it is asked for.
             exchange.amount_out = paid;
+        } else if exchange.given == Given::Out {
+            // Asked for what it takes, which may be less than was promised.
+            taken = self.taken(pool, market, &exchange).unwrap_or(taken);
         }
-        buffers.take(swap.input_token, exchange.amount_in)?;
+        buffers.take(swap.input_token, taken)?;
         buffers.add(swap.output_token, paid)?;
         if self.encoder.settings.batch_swaps
             && let Some(step) = market.batch_step(&exchange)
@@ -137,6 +144,16 @@ impl<'a> Swaps<'a> {
         }
         let limit = mul_div_up(amount_in, BPS.saturating_add(bps), BPS).ok_or(EncodeError::Overflow)?;
         Ok((Exchange { input, output, amount_in, amount_out, given: Given::Out, limit }, amount_out))
+    }
+
+    /// What a swap that is given out takes, after those that went through its pool before.
+    fn taken(&mut self, pool: usize, market: &Market, exchange: &Exchange) -> Option<U256> {
+        let Exchange { input, output, amount_out, .. } = *exchange;
+        if self.uses.get(&pool) == Some(&1) {
+            return market.amount_in(input, output, amount_out).ok();
+        }
+        let moved = self.moved.entry(pool).or_insert_with(|| market.clone());
+        moved.apply(input, output, Exact::Output(amount_out)).ok().map(|swapped| swapped.amount_in)
     }
 
     /// Makes the call for the swaps that wait.

@@ -6,7 +6,7 @@ use ballast_solver::config::Config;
 use ballast_solver::engine;
 use ballast_solver::settlement::encode::domain_separator;
 use ballast_solver::settlement::{Allowances, Encoder, Settings, Slippage, simulate};
-use ballast_wire::Side;
+use ballast_wire::{LiquidityKind, Side};
 
 use super::case::{Leg, order, request};
 use super::world::{SOLVER, World, signed};
@@ -18,7 +18,9 @@ fn the_engines_solutions_pay_what_they_promise() {
     let world = &mut World::new();
     let domain = domain_separator(&world.contracts);
     let mut request = request(world);
-    request.liquidity = world.liquidity.clone().into_iter().map(Ok).collect();
+    // The pairs are off the others' prices by so much that each order could live on arbitrage alone, which they would not share.
+    let fair = world.liquidity.iter().filter(|pool| !matches!(pool.kind, LiquidityKind::ConstantProduct(_)));
+    request.liquidity = fair.cloned().map(Ok).collect();
     request.effective_gas_price = U256::from(1_000_000_000);
     for (k, (a, b)) in [(0, 1), (1, 2), (2, 3), (3, 0), (2, 0), (1, 3)].into_iter().enumerate() {
         let [sell, buy] = [a, b].map(|t: usize| world.tokens[t]);
@@ -29,7 +31,9 @@ fn the_engines_solutions_pay_what_they_promise() {
     }
     let auction = Auction::new(&request, |_| true);
     let report = engine::run(&auction, &Config::default(), &|| false);
-    let (mut settled, mut swaps, mut most) = (0, 0, 0);
+    let batch = report.batch.as_ref().expect("a batch");
+    assert!(batch.joint.fills.len() > 2, "only {} orders in the batch", batch.joint.fills.len());
+    let (mut settled, mut swaps) = (0, 0);
     for verified in report.verified() {
         for slippage in [Slippage::MaxIn, Slippage::MinOut] {
             for cheap in [false, true] {
@@ -51,16 +55,14 @@ fn the_engines_solutions_pay_what_they_promise() {
                 }
                 for delta in done.deltas.iter().filter(|d| d.account == settlement.target) {
                     let promised = settlement.buffers.get(&delta.token).copied().unwrap_or_default();
-                    // Swaps on the way that pay more than promised leave it with the settlement.
-                    let kept = delta.change == promised || (verified.fills().len() > 1 && delta.change > promised);
-                    assert!(kept && promised >= I256::ZERO, "{delta:?}, promised {promised}");
+                    assert_eq!(delta.change, promised, "{delta:?}");
+                    assert!(promised >= I256::ZERO, "{delta:?}");
                 }
                 settled += 1;
             }
         }
         swaps += verified.solution().interactions.len();
-        most = most.max(verified.fills().len());
     }
     println!("{settled} settlements of {} orders of the engine's, {swaps} swaps", settled / 4);
-    assert!(settled >= 4 * 5 && swaps > 10 && most > 2, "{settled} settled, {swaps} swaps, at most {most} orders");
+    assert!(settled >= 4 * 5 && swaps > 10, "{settled} settled, {swaps} swaps");
 }
