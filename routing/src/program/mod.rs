@@ -89,6 +89,41 @@ pub(crate) fn solve(view: &View, nu: &[f64], delta: f64, incumbent: Option<&Flow
     build.finish(nu)
 }
 
+/// Which orders the programme at `nu` fills if each of them is filled whole or not at all; those of `orders`, with what the gas of each
+/// costs. All else is traded in any part, near `nu` by chords of width δ.
+pub(crate) fn whole(
+    view: &View,
+    nu: &[f64],
+    delta: f64,
+    orders: &FxHashMap<MarketId, f64>,
+) -> Result<Vec<MarketId>, ProgramError> {
+    let mut build = Builder::new(view, 1.0);
+    let mut decisions = Vec::with_capacity(orders.len());
+    for (index, pair) in view.pairs.iter().enumerate() {
+        let Some(gas) = orders.get(&pair.market) else {
+            build.pair(nu, delta, index, true, None);
+            build.pair(nu, delta, index, false, None);
+            continue;
+        };
+        let (input, output) = (pair.coins[0] as usize, pair.coins[1] as usize);
+        // An order takes what it buys, its first coin.
+        let (from, to) = if input == 0 { (0, 1) } else { (1, 0) };
+        let curve = view.markets.curve(pair.market);
+        let most = curve.cap(input.min(output), input.max(output));
+        let given = curve.output(input.min(output), input.max(output), most);
+        let v = build.variables.add(variable().binary());
+        build.objective.add_mul(-gas, v);
+        build.entries(v, &[(pair.tokens[from], -most), (pair.tokens[to], given)]);
+        decisions.push((pair.market, v));
+    }
+    for index in 0..view.blocks.len() {
+        build.block(nu, delta, index, None);
+    }
+    let named: Vec<Variable> = decisions.iter().map(|d| d.1).collect();
+    let (columns, values) = build.run(&named)?;
+    Ok(decisions.iter().zip(&values[columns.len()..]).filter(|(_, on)| **on > 0.5).map(|(d, _)| d.0).collect())
+}
+
 struct Builder<'v, 'm> {
     view: &'v View<'m>,
     /// Value units that an amount of one is in the programme.
@@ -126,8 +161,15 @@ impl<'v, 'm> Builder<'v, 'm> {
             Column::Chord { .. } | Column::Limit { .. } => (most / self.unit, 1.0),
         };
         let v = self.variables.add(variable().min(0.0).max(most));
+        let entries: ArrayVec<(Token, f64), 8> = entries.iter().map(|&(token, k)| (token, k * size)).collect();
+        self.entries(v, &entries);
+        self.columns.push((column, v));
+    }
+
+    /// What one of `v` trades.
+    fn entries(&mut self, v: Variable, entries: &[(Token, f64)]) {
         for &(token, k) in entries {
-            let (t, k) = (token as usize, k * size);
+            let t = token as usize;
             if self.view.weight[t] != 0.0 {
                 self.objective.add_mul(self.view.weight[t] * k, v);
             }
@@ -135,7 +177,6 @@ impl<'v, 'm> Builder<'v, 'm> {
                 self.rows[t].get_or_insert_default().add_mul(k, v);
             }
         }
-        self.columns.push((column, v));
     }
 
     /// The markets' columns, with chords of width δ around `nu` and through the trades of the incumbent.

@@ -6,7 +6,8 @@
 //! something: that is the batch's welfare.
 //!
 //! Prices answer with parts of orders. Those to be filled whole or not at all are settled one after another: those that prices fill
-//! for a small part are left out, the others are tried both ways, each as an endowment to be traded whatever it brings.
+//! for a small part are left out, the others are tried both ways, each as an endowment to be traded whatever it brings. While the budget
+//! lasts, a mixed-integer programme over just those says once more which to fill, and the better choice is taken.
 
 use rustc_hash::FxHashMap;
 
@@ -16,7 +17,7 @@ use crate::market::{MarketError, MarketId, Token};
 use crate::path::{Hop, Hops};
 use crate::problem::{GasPrice, Problem, Wanted};
 use crate::program;
-use crate::view::{Kept, Smoothing};
+use crate::view::{Kept, Renumber, Smoothing, View};
 
 use super::choice::Reach;
 use super::refine::STAGES;
@@ -24,8 +25,12 @@ use super::{Choice, FINE, Search, Snapshot};
 
 /// An order that prices fill for less than this part is not tried as a whole.
 const SMALL_PART: f64 = 0.1;
-/// An order whose limit is this far from the prices is not tried again.
+/// An order whose limit is this far from the prices is not open any more.
 const HOPELESS: f64 = 0.02;
+/// The most orders that a mixed-integer programme decides on.
+const MOST_DECISIONS: usize = 24;
+/// Width of its chords: whole orders move prices.
+const WIDE: f64 = 1e-2;
 /// A part that is as good as all.
 const WHOLE: f64 = 1.0 - 1e-6;
 
@@ -210,6 +215,7 @@ impl Batch {
 }
 
 /// Orders to be filled whole or not at all on the way to one or the other.
+#[derive(Clone)]
 struct Settling<'a> {
     batch: &'a Batch,
     best: Choice,
@@ -222,11 +228,59 @@ struct Settling<'a> {
 
 impl Settling<'_> {
     /// Settles every order that must be whole.
-    fn settle(mut self, bound: f64, relaxed: f64) -> Option<Joint> {
-        self.decide()?;
-        self.reconsider();
-        let Self { batch, best, forced, prices, budget, .. } = self;
+    fn settle(self, bound: f64, relaxed: f64) -> Option<Joint> {
+        let mut one_by_one = self.clone();
+        one_by_one.decide()?;
+        let mut settled = match self.decide_at_once() {
+            Some(at_once) if at_once.best.value > one_by_one.best.value => at_once,
+            _ => one_by_one,
+        };
+        settled.reconsider();
+        let Self { batch, best, forced, prices, budget, .. } = settled;
         Some(batch.joint(best, forced, prices.to_vec(), [bound, relaxed], budget))
+    }
+
+    /// Decides on those nearest to the prices by one mixed-integer programme, and on what becomes open by that one by one.
+    fn decide_at_once(mut self) -> Option<Self> {
+        let batch = self.batch;
+        let open = self.nearest();
+        if open.len() < 2 || self.budget.is_spent() {
+            return None;
+        }
+        let market = |k: usize| batch.first + k as MarketId;
+        let mut kept = self.best.kept.clone();
+        kept.extend(open.iter().map(|&k| Kept { market: market(k), coins: 0b11 }));
+        kept.sort_unstable_by_key(|k| k.market);
+        kept.dedup_by_key(|k| k.market);
+        let mut view = View::part(&batch.snapshot.markets, &batch.problem, &kept, 0.0, &mut Renumber::default());
+        view.bar(self.barred);
+        let nu: Vec<f64> = view.tokens.iter().map(|&t| self.price(t)).collect();
+        let gas = |k: usize| batch.orders[k].gas * batch.problem.gas.price;
+        let orders = open.iter().map(|&k| (market(k), gas(k))).collect();
+        let filled = program::whole(&view, &nu, WIDE, &orders).ok()?;
+        (self.forced, self.left_out) = open.iter().copied().partition(|&k| filled.contains(&market(k)));
+        self.best = self.attempt(&self.forced, &self.left_out)?;
+        self.decide()?;
+        Some(self)
+    }
+
+    /// Orders that must be whole, by how near their limits are to the prices.
+    fn nearest(&self) -> Vec<usize> {
+        let orders = self
+            .batch
+            .orders
+            .iter()
+            .enumerate()
+            .filter(|(k, order)| order.whole && !self.barred.contains(&self.batch.hop(*k)) && !self.forced.contains(k));
+        let far =
+            |order: &Order| (self.price(order.sell) * order.sell_amount / (self.price(order.buy) * order.buy_amount)).ln().abs();
+        let mut near: Vec<(f64, usize)> = orders.map(|(k, order)| (far(order), k)).filter(|o| o.0 < HOPELESS).collect();
+        near.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        near.into_iter().take(MOST_DECISIONS).map(|o| o.1).collect()
+    }
+
+    fn price(&self, token: Token) -> f64 {
+        self.best.prices.iter().find(|p| p.0 == token).map_or(self.prices[token as usize], |p| p.1)
     }
 
     fn attempt(&self, forced: &[usize], left_out: &[usize]) -> Option<Choice> {
@@ -282,10 +336,8 @@ impl Settling<'_> {
                 return;
             }
             let order = &self.batch.orders[k];
-            let price =
-                |token: Token| self.best.prices.iter().find(|p| p.0 == token).map_or(self.prices[token as usize], |p| p.1);
             // Far from its limit there is nothing to be had.
-            if price(order.sell) * order.sell_amount < price(order.buy) * order.buy_amount * (1.0 - HOPELESS) {
+            if self.price(order.sell) * order.sell_amount < self.price(order.buy) * order.buy_amount * (1.0 - HOPELESS) {
                 continue;
             }
             let with = [self.forced.as_slice(), &[k]].concat();

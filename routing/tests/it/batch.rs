@@ -170,3 +170,17 @@ fn batches_are_cleared_near_their_bound() {
     }
     assert!(all_missed < 3, "{all_missed}");
 }
+
+/// One to be filled in any part meets three that must be whole. The best of them leaves no room for another; the two that are a little
+/// worse fit side by side.
+#[test]
+fn orders_that_fit_together_go_before_the_best_one() {
+    let orders = [
+        order(0, 1, 100.0, 95.0, false),
+        order(1, 0, 60.0, 59.0, true),
+        order(1, 0, 50.0, 49.3, true),
+        order(1, 0, 50.0, 49.3, true),
+    ];
+    let (joint, ..) = solved(&[], &orders).unwrap();
+    assert_eq!(joint.parts[1..], [0.0, 1.0, 1.0], "{joint:?}");
+}
