@@ -18,6 +18,8 @@ use crate::view::{Evaluation, Smoothing, View};
 /// Price offsets of the chords' ends, as parts of δ.
 const OFFSETS: [f64; 4] = [0.1, 0.5, 2.0, 8.0];
 
+/// The largest amount of a programme that counts in units of its own: a solver's tolerances are absolute.
+const LARGEST: f64 = 1e4;
 /// The most that a programme may take.
 const MOST_SECONDS: f64 = 1.0;
 
@@ -97,7 +99,10 @@ pub(crate) fn whole(
     delta: f64,
     orders: &FxHashMap<MarketId, f64>,
 ) -> Result<Vec<MarketId>, ProgramError> {
-    let mut build = Builder::new(view, 1.0);
+    let sizes = orders.keys().map(|&market| view.markets.curve(market).cap(0, 1));
+    let mut build = Builder::new(view, sizes.fold(f64::MIN_POSITIVE, f64::max) / LARGEST);
+    build.is_integral = true;
+    let unit = build.unit;
     let mut decisions = Vec::with_capacity(orders.len());
     for (index, pair) in view.pairs.iter().enumerate() {
         let Some(gas) = orders.get(&pair.market) else {
@@ -105,15 +110,14 @@ pub(crate) fn whole(
             build.pair(nu, delta, index, false, None);
             continue;
         };
-        let (input, output) = (pair.coins[0] as usize, pair.coins[1] as usize);
         // An order takes what it buys, its first coin.
-        let (from, to) = if input == 0 { (0, 1) } else { (1, 0) };
+        let (from, to) = if pair.coins[0] == 0 { (0, 1) } else { (1, 0) };
         let curve = view.markets.curve(pair.market);
-        let most = curve.cap(input.min(output), input.max(output));
-        let given = curve.output(input.min(output), input.max(output), most);
+        let most = curve.cap(0, 1);
+        let given = curve.output(0, 1, most);
         let v = build.variables.add(variable().binary());
-        build.objective.add_mul(-gas, v);
-        build.entries(v, &[(pair.tokens[from], -most), (pair.tokens[to], given)]);
+        build.objective.add_mul(-gas / unit, v);
+        build.entries(v, &[(pair.tokens[from], -most / unit), (pair.tokens[to], given / unit)]);
         decisions.push((pair.market, v));
     }
     for index in 0..view.blocks.len() {
@@ -128,6 +132,8 @@ struct Builder<'v, 'm> {
     view: &'v View<'m>,
     /// Value units that an amount of one is in the programme.
     unit: f64,
+    /// Whether some variables are integers.
+    is_integral: bool,
     variables: ProblemVariables,
     objective: Expression,
     rows: Vec<Option<Expression>>,
@@ -144,6 +150,7 @@ impl<'v, 'm> Builder<'v, 'm> {
         Self {
             view,
             unit,
+            is_integral: false,
             variables: ProblemVariables::new(),
             objective: Expression::default(),
             rows,
@@ -301,6 +308,7 @@ impl<'v, 'm> Builder<'v, 'm> {
         let values: Vec<f64> = match model.solve() {
             Ok(solution) => names().map(|v| solution.value(v)).collect(),
             // It may also fail on columns that are nearly the same, which an interior point does not mind.
+            Err(error) if self.is_integral => return Err(ProgramError::Solver(error.to_string())),
             Err(_) => {
                 let model = self.variables.maximise(self.objective).using(good_lp::clarabel);
                 let solution = constraints.into_iter().fold(model, SolverModel::with).solve();

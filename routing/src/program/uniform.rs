@@ -14,7 +14,7 @@
 
 use good_lp::{Expression, Variable, constraint, variable};
 
-use super::{Builder, ProgramError, read};
+use super::{Builder, LARGEST, ProgramError, read};
 use crate::market::{MarketId, Token};
 use crate::path::Hop;
 use crate::problem::{Flow, Problem, Wanted};
@@ -25,8 +25,6 @@ use crate::view::{Kept, Renumber, View};
 const REACHES: [f64; 7] = [0.1, 0.03, 0.01, 0.003, 0.001, 1e-4, 1e-5];
 /// Widths of the chords that go with them.
 const WIDTHS: [f64; 7] = [1e-2, 3e-3, 1e-3, 1e-3, 3e-4, 3e-4, 3e-4];
-/// The programmes' largest amount: theirs are not the units of what is traded, as tolerances are absolute.
-const LARGEST: f64 = 1e4;
 /// A shift of ln p that is as good as none.
 const SETTLED: f64 = 1e-9;
 /// What a unit below an order's limit or below a claim costs.
