@@ -156,6 +156,33 @@ pub(crate) fn minimise(view: &View, nu: &mut [f64], smoothing: &Smoothing, stop:
     Minimum { evaluations, converged: settled || residual < stop.tolerance.max(1e-7) }
 }
 
+/// Rounds in which amounts are balanced: each leaves a small part of what the one before left.
+const ROUNDS: usize = 4;
+/// What is left over is nothing: a part of the problem's scale.
+const BALANCED: f64 = 1e-13;
+
+/// The markets' answers to `nu`, the pairs' amounts then moved along further Newton steps until nothing is left over or short. The prices
+/// stay: such steps are too small to be seen in them, as the amounts of a deep market move by more than a small order for the last bit
+/// of a price. Limits and linear curves pay what they pay, unsmoothed.
+pub(crate) fn balance<'w>(view: &View, nu: &[f64], smoothing: &Smoothing, work: &'w mut Workspace) -> &'w Evaluation {
+    work.prepare(nu.len());
+    view.evaluate(nu, smoothing, &mut work.current);
+    view.resettle(&mut work.current, |_, x| x);
+    for _ in 0..ROUNDS {
+        work.touch(view, nu);
+        let left: f64 = work.touched.iter().map(|&t| work.current.surplus[t as usize].abs() * nu[t as usize]).sum();
+        if left <= BALANCED * view.scale() {
+            break;
+        }
+        let blocks = std::mem::take(&mut work.current.blocks);
+        work.newton_step(view, 1e-12 * view.scale().max(DAMPING_SCALE));
+        work.current.blocks = blocks;
+        let step = &work.step;
+        view.resettle(&mut work.current, |pair, x| x - pair.h * (step[pair.input as usize] - pair.m * step[pair.output as usize]));
+    }
+    &work.current
+}
+
 impl Workspace {
     fn prepare(&mut self, n: usize) {
         for buffer in [

@@ -226,6 +226,11 @@ impl<'m> View<'m> {
         self.tokens.iter().position(|&t| t == token).map(|t| t as Token)
     }
 
+    /// Whether anything trades at one rate until it is used up.
+    pub fn has_corners(&self) -> bool {
+        !self.limits.is_empty() || self.pairs.iter().any(|p| matches!(self.markets.curve(p.market), Curve::Linear(_)))
+    }
+
     /// Units that the problem moves: what amounts are small or large against.
     pub fn scale(&self) -> f64 {
         self.scale
@@ -310,6 +315,26 @@ impl<'m> View<'m> {
                 }
                 out.blocks.push(ActiveBlock { response, share, bend, index: index as u32 });
             }
+        }
+    }
+
+    /// Moves the inputs of the pairs and limits that trade to what `input` makes of them; outputs and what is left over follow from the curves.
+    pub fn resettle(&self, at: &mut Evaluation, input: impl Fn(&ActivePair, f64) -> f64) {
+        for active in &mut at.pairs {
+            let index = active.index as usize;
+            let (x, y) = if let Some(pair) = self.pairs.get(index) {
+                let (i, o) = if active.input == pair.tokens[0] { (0, 1) } else { (1, 0) };
+                let (i, o, curve) = (pair.coins[i] as usize, pair.coins[o] as usize, self.markets.curve(pair.market));
+                let x = input(active, active.x).clamp(0.0, curve.cap(i, o));
+                (x, curve.output(i, o, x))
+            } else {
+                let limit = &self.limits[index - self.pairs.len()];
+                let x = input(active, active.x).clamp(0.0, limit.cap);
+                (x, limit.rate * x)
+            };
+            at.surplus[active.input as usize] -= active.share * (x - active.x);
+            at.surplus[active.output as usize] += active.share * (y - active.y);
+            (active.x, active.y) = (x, y);
         }
     }
 

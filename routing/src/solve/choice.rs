@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::dual::{Minimum, Stop, minimise};
+use crate::dual::{Minimum, Stop, balance, minimise};
 use crate::market::{MarketId, Token};
 use crate::path::{Hop, Path, Paths};
 use crate::problem::Limit;
@@ -100,12 +100,15 @@ impl<'a> Search<'a> {
         let promising = self.best.as_ref().is_none_or(|best| bound > best.value);
         let value = if minimum.converged || !promising {
             bound
-        } else if kept.len() <= SMALL {
-            // The dual value of prices that did not converge says little: the programme does.
-            self.budget.spend(PROGRAM_WORK);
-            program::solve(&view, &nu, COARSE, None).map_or(f64::NEG_INFINITY, |flows| flows.gross)
         } else {
-            f64::NEG_INFINITY
+            // The dual value of prices that did not converge says little: flows do, and a programme where those do not balance.
+            let flows = program::flows_of(&view, &nu, balance(&view, &nu, &smoothing, &mut self.work));
+            if flows.gross > f64::NEG_INFINITY || kept.len() > SMALL {
+                flows.gross
+            } else {
+                self.budget.spend(PROGRAM_WORK);
+                program::solve(&view, &nu, COARSE, None).map_or(f64::NEG_INFINITY, |flows| flows.gross)
+            }
         };
         let prices = view.tokens.iter().copied().zip(nu).collect();
         Some(Choice { kept, bound, value, prices, margins })

@@ -17,7 +17,7 @@ mod refine;
 use rustc_hash::FxHashSet;
 
 use crate::budget::Budget;
-use crate::dual::{Stop, Workspace, minimise};
+use crate::dual::{Stop, Workspace, balance, minimise};
 use crate::market::{MarketId, Markets, Token};
 use crate::path::{Hop, Hops};
 use crate::problem::{Certificate, GasPrice, Limit, Outcome, Problem, Status, Wanted};
@@ -28,6 +28,8 @@ use crate::view::{Kept, Renumber, Smoothing, View, gas};
 const NEAR: f64 = 0.3;
 /// Smoothing of limits once markets are chosen.
 const FINE: f64 = 3e-6;
+/// The same once flows are, sharper and sharper.
+const SHARPER: [f64; 5] = [FINE, 1e-7, 3e-9, 1e-10, 3e-12];
 /// Widths of the chords around prices that are as good as they come.
 const WIDTHS: [f64; 4] = [1e-2, 1e-3, 1e-4, 1e-5];
 /// A convex gap that is as good as none: a part of the problem's scale (10⁻⁴ basis points).
@@ -275,38 +277,46 @@ impl<'a> Search<'a> {
         (view, choice.prices.iter().map(|p| p.1).collect())
     }
 
+    /// Prices anew with corners of limits of another width.
+    fn sharpen(&mut self, view: &View, nu: &mut [f64], linear: f64) {
+        let smoothing = Smoothing { gas: None, gas_value: self.gas_value, linear };
+        let stop = Stop { tolerance: 1e-10, iterations: 60, progress: 0.0, below: f64::NEG_INFINITY };
+        let minimum = minimise(view, nu, &smoothing, stop, &mut self.work);
+        self.budget.spend(u64::from(minimum.evaluations) * view.size());
+    }
+
     /// Step 3: flows and certificate.
     fn outcome(&mut self) -> Outcome {
         let Some(best) = self.best.clone().filter(|best| best.bound > self.problem.reserve) else { return self.idle() };
         let (view, mut nu) = self.part_of(&best);
-        // Where prices leave no amount open, the markets' answers to them are the flows, or nearly; and what is left if no programme
-        // has a solution.
-        let answers = program::answers(&view, &nu, &Smoothing { gas: None, gas_value: self.gas_value, linear: FINE });
-        let mut bound = best.bound;
         let enough = CLOSED * view.scale();
-        let mut flows = Some(answers).filter(|answers| answers.gross.is_finite());
+        let mut bound = best.bound;
+        let mut flows: Option<Flows> = None;
         let gap = |bound: f64, flows: &Option<Flows>| flows.as_ref().map_or(f64::INFINITY, |f| bound - f.gross);
-        for (linear, widths, enough) in [
-            (FINE, [1e-2, 1e-4], enough),
-            // From here on a programme costs more than it brings.
-            (1e-4, [1e-2, 1e-3], 10.0 * enough),
-            (1e-8, [1e-4, 1e-6], 10.0 * enough),
-            (1e-6, [1e-3, 1e-4], 10.0 * enough),
-        ] {
+        // Where prices leave no amount open, the markets' answers to them are the flows; where limits do, their corners are made sharper.
+        for linear in SHARPER {
+            if linear != FINE {
+                self.sharpen(&view, &mut nu, linear);
+                bound = bound.min(view.bound(&nu, 0.0));
+            }
+            let smoothing = Smoothing { gas: None, gas_value: self.gas_value, linear };
+            let found = program::flows_of(&view, &nu, balance(&view, &nu, &smoothing, &mut self.work));
+            if found.gross > flows.as_ref().map_or(f64::NEG_INFINITY, |f| f.gross) {
+                flows = Some(found);
+            }
+            if gap(bound, &flows) <= enough || !view.has_corners() {
+                break;
+            }
+        }
+        // A programme asks for no derivatives. The later ones cost more than they bring where the gap is small.
+        for (linear, widths, enough) in
+            [(None, [1e-2, 1e-4], enough), (Some(1e-4), [1e-2, 1e-3], 10.0 * enough), (Some(1e-6), [1e-3, 1e-4], 10.0 * enough)]
+        {
             if gap(bound, &flows) <= enough {
                 break;
             }
-            if linear != FINE {
-                // The corners of limits, sharper; or, where that did not do, rounder and sharper again.
-                let smoothing = Smoothing { gas: None, gas_value: self.gas_value, linear };
-                let minimum = minimise(
-                    &view,
-                    &mut nu,
-                    &smoothing,
-                    Stop { tolerance: 1e-10, iterations: 60, progress: 0.0, below: f64::NEG_INFINITY },
-                    &mut self.work,
-                );
-                self.budget.spend(u64::from(minimum.evaluations) * view.size());
+            if let Some(linear) = linear {
+                self.sharpen(&view, &mut nu, linear);
                 bound = bound.min(view.bound(&nu, 0.0));
             }
             for delta in widths {
