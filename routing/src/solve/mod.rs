@@ -11,6 +11,7 @@
 //! 3. **Flows** on the best choice: the markets' answers to its prices where they leave no amount open, else by the linear programme.
 
 pub(crate) mod batch;
+mod candidates;
 mod choice;
 mod refine;
 
@@ -36,8 +37,8 @@ const WIDTHS: [f64; 4] = [1e-2, 1e-3, 1e-4, 1e-5];
 const CLOSED: f64 = 1e-8;
 
 /// What may be spent on the first outcome: so much, and so many looks at each market. Large orders would take many times that.
-const FIRST_WORK: u64 = 100_000;
-const FIRST_LOOKS: u64 = 80;
+const FIRST_WORK: u64 = 20_000;
+const FIRST_LOOKS: u64 = 20;
 
 /// Markets with what is derived of them once and used by every solve.
 #[derive(Debug, Clone)]
@@ -172,8 +173,8 @@ pub struct Search<'a> {
     renumber: Renumber,
     seen: FxHashSet<Vec<Kept>>,
     best: Option<Choice>,
-    /// Tokens of the paths that the choice began with.
-    near: Vec<Token>,
+    /// Tokens that no detour through them would earn its gas, at prices met since this was last forgotten.
+    dull: Vec<bool>,
     /// What is traded for what, with the paths between the two: found by the first look, used again by later ones.
     ways: Vec<choice::Way<'a>>,
 }
@@ -214,7 +215,7 @@ impl<'a> Search<'a> {
             renumber: Renumber::default(),
             seen: FxHashSet::default(),
             best: None,
-            near: Vec::new(),
+            dull: vec![false; snapshot.markets.tokens()],
             ways: Vec::new(),
         }
     }
@@ -236,11 +237,8 @@ impl<'a> Search<'a> {
         if self.is_hopeless() || self.is_far_off() || self.budget.is_spent() {
             return None;
         }
-        let cut = self.is_over();
         self.spare = 0;
-        if cut {
-            self.settle();
-        }
+        self.settle();
         self.bound_and_retry();
         let better = self.best.as_ref().is_some_and(|best| best.value > before);
         better.then(|| self.outcome())
