@@ -106,7 +106,9 @@ impl<'a> Search<'a> {
             let (Some(first), Some(second)) = (first, second) else { continue };
             let price = self.clear(span, &[first], &[second]);
             let margin = margin(first.0, [first.1, price]) + margin(second.0, [price, second.1]);
-            if margin > least {
+            // What turns over more than the problem brings is a cycle that nothing funds.
+            let turnover = self.answer(first.0, first.1 / price).input * first.1;
+            if margin > least && turnover <= self.scale() {
                 prices.push((token, price));
                 let kept = |way: &Way| Kept { market: way.hop.market, coins: (1 << way.hop.input) | (1 << way.hop.output) };
                 found.push(Candidate { margin, kept: vec![kept(first.0), kept(second.0)] });

@@ -2,13 +2,15 @@
 //!
 //! 1. **Choice.** On a choice of markets everything is convex, and the dual gives its worth in a few dozen evaluations of a few
 //!    markets, without a programme: so choices are compared by the hundred. From the best single path and the best few, markets that do
-//!    not earn their gas are dropped, markets that would and detours that pay are added, for as long as it helps. This alone is what
-//!    [`Search::first`] answers from, cut short for large orders among many markets; [`Search::improve`] then goes on with it.
+//!    not earn their gas are dropped, markets that would and detours that pay at the choice's prices are added, for as long as it helps.
+//!    This alone is what [`Search::first`] answers from, cut short for large orders among many markets; [`Search::improve`] then goes on
+//!    with it, and with detours along the best paths for a part more.
 //! 2. **Prices** over all markets, each at its gas or not at all: the minimum of the gas-aware dual, its corners rounded less and
 //!    less. They bound what any choice could reach, and [`Search::improve`] takes them, and other paths, to begin again from. Once no
 //!    market outside of a choice would earn its gas and all inside do, the choice is optimal: its worth is the bound. The bound is
 //!    the least of those at all prices met on the way. Prices to start from are found once for many solves ([`clearing_prices`]).
-//! 3. **Flows** on the best choice: the markets' answers to its prices where they leave no amount open, else by the linear programme.
+//! 3. **Flows** on the best choice: the markets' answers to its prices, balanced by steps too small for prices to show; the linear programme
+//!    where that leaves a gap.
 
 pub(crate) mod batch;
 mod candidates;
