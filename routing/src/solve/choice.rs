@@ -95,7 +95,8 @@ impl<'a> Search<'a> {
                 return None;
             }
             let used = self.used(&view);
-            if !minimum.converged || used == kept {
+            // Orders that meet at a corner of their limits may rest at one price and trade at the next.
+            if !minimum.converged || used == kept || !self.problem.served.is_empty() {
                 break (view, nu, minimum);
             }
             // What does not trade saves its gas, and prices hardly move for that.
@@ -122,11 +123,12 @@ impl<'a> Search<'a> {
         } else {
             // The dual value of prices that did not converge says little: flows do, and a programme where those do not balance.
             let flows = program::flows_of(&view, &nu, balance(&view, &nu, &smoothing, &mut self.work));
-            if flows.gross > f64::NEG_INFINITY || kept.len() > SMALL {
+            let good = self.problem.served.is_empty() && flows.gross > f64::NEG_INFINITY;
+            if good || kept.len() > SMALL {
                 flows.gross
             } else {
                 self.budget.spend(PROGRAM_WORK);
-                program::solve(&view, &nu, COARSE, None).map_or(f64::NEG_INFINITY, |flows| flows.gross)
+                program::solve(&view, &nu, COARSE, None).map_or(flows.gross, |found| found.gross.max(flows.gross))
             }
         };
         let prices = view.tokens.iter().copied().zip(nu).collect();
