@@ -153,11 +153,15 @@ impl<'a> Search<'a> {
             self.prune(kept);
         }
         self.ways = ways;
+        self.plain.clone_from(&self.best);
         if self.best.as_ref().is_some_and(|best| best.value <= self.problem.reserve) {
             // There may be nothing to be had.
             self.tighten();
         }
         self.climb(&NEAR_BY);
+        if self.best.as_ref().zip(self.plain.as_ref()).is_some_and(|(best, plain)| best.kept == plain.kept) {
+            self.plain = None;
+        }
         self.tighten();
     }
 

@@ -175,6 +175,8 @@ pub struct Search<'a> {
     renumber: Renumber,
     seen: FxHashSet<Vec<Kept>>,
     best: Option<Choice>,
+    /// What single paths led to, before markets beside them were added.
+    plain: Option<Choice>,
     /// Tokens that no detour through them would earn its gas, at prices met since this was last forgotten.
     dull: Vec<bool>,
     /// What is traded for what, with the paths between the two: found by the first look, used again by later ones.
@@ -217,6 +219,7 @@ impl<'a> Search<'a> {
             renumber: Renumber::default(),
             seen: FxHashSet::default(),
             best: None,
+            plain: None,
             dull: vec![false; snapshot.markets.tokens()],
             ways: Vec::new(),
         }
@@ -231,6 +234,16 @@ impl<'a> Search<'a> {
         self.spare = self.budget.left().saturating_sub(most);
         self.choose();
         self.outcome()
+    }
+
+    /// What paths alone lead to: worth less than the first outcome, but with no cycles in it that cannot be funded. None where they
+    /// lead nowhere, or where that is the first outcome.
+    pub fn plain(&mut self) -> Option<Outcome> {
+        let plain = self.plain.take()?;
+        let best = self.best.replace(plain);
+        let outcome = self.outcome();
+        self.best = best;
+        Some(outcome)
     }
 
     /// Looks for a better choice of markets and a lower bound with what is left of the budget; the outcome, if it is a better one.
