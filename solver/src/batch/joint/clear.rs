@@ -1,7 +1,7 @@
 //! Clearing prices for a choice, at fees that follow from the gas of its own swaps.
 
 use alloy_primitives::U256;
-use ballast_routing::{Claim, Clearing, Hop, Joint as Choice, Presence, Token, Trade, clear};
+use ballast_routing::{Claim, Clearing, Exact, Hop, Joint as Choice, Presence, Token, Trade, clear};
 use rustc_hash::FxHashMap;
 
 use super::orders::CLEAR;
@@ -11,8 +11,12 @@ use crate::batch::step::{Step, steps};
 use crate::config::Config;
 use crate::settlement::ROUNDING_PARTS;
 
+/// A part of a fill that is as good as all.
+pub(super) const WHOLE: f64 = 1.0 - 1e-4;
 /// What is left over in each token, as a part of what is paid.
 const MARGIN: f64 = 1e-9;
+/// The same where an exact amount is bought, and no price makes do with less: what a swap may be left without by those before it.
+const BOUGHT_MARGIN: f64 = 3e-7;
 /// The same in value units: 10⁻⁹ native tokens.
 pub(super) const LEAST_MARGIN: f64 = 1e-6;
 
@@ -143,11 +147,17 @@ impl Attempt<'_> {
         let bare: Vec<Trade> = trades.iter().map(|t| t.trade).collect();
         // More than the integer prices need, as the swaps will leave a little less than these flows. Orders that only meet each other
         // leave nothing at all; for them a part of the fees has to do.
-        let attempt = |times| {
+        let attempt = |times, presence| {
             let spare = self.spare(&bare, times);
             clear(self.batch.snapshot(), &choice.markets, barred, &spare, &bare, claims, presence, &choice.prices, &start)
         };
-        let clearing = attempt(margin).or_else(|_| attempt(0.0)).map_err(|error| Obstacle::Failed(error.to_string()))?;
+        let clearing = attempt(margin, presence).or_else(|_| attempt(0.0, presence)).map_err(|error| {
+            // The markets do not bring what those want who must be whole: without whom they do is who goes.
+            let free = attempt(0.0, Presence::Free).map(|clearing| Cleared { trades: trades.clone(), clearing });
+            let parts = free.map(|free| free.parts()).unwrap_or_default().into_iter();
+            let missed: Vec<usize> = parts.filter(|&(m, part)| self.members[m].leg.whole && part < WHOLE).map(|p| p.0).collect();
+            if missed.is_empty() { Obstacle::Failed(error.to_string()) } else { Obstacle::Missed(missed) }
+        })?;
         Ok(Cleared { trades, clearing })
     }
 
@@ -164,7 +174,8 @@ impl Attempt<'_> {
         let mut paid: FxHashMap<Token, f64> = FxHashMap::default();
         for trade in trades {
             let atom = self.liquidity.units.get(trade.buy).unwrap_or(0.0);
-            *paid.entry(trade.buy).or_insert(LEAST_MARGIN + 4.0 * atom) += MARGIN * trade.fill[1] + 2.0 * atom;
+            let margin = if trade.exact == Exact::Bought { BOUGHT_MARGIN } else { MARGIN };
+            *paid.entry(trade.buy).or_insert(LEAST_MARGIN + 4.0 * atom) += margin * trade.fill[1] + 2.0 * atom;
         }
         let mut spare: Vec<(Token, f64)> = paid.into_iter().map(|(token, margin)| (token, -times * margin)).collect();
         spare.sort_unstable_by_key(|s| s.0);

@@ -43,7 +43,7 @@ impl Attempt<'_> {
         let made: Vec<Step> = run.swaps.iter().map(Step::from).collect();
         let harvest = self.believable(&made, choice)?;
         let claims = self.claims(&cleared);
-        let prices = self.prices(&cleared, &fills, &parts, &claims, &run).ok_or(Obstacle::Short)?;
+        let prices = self.prices(&cleared, &fills, &parts, &claims, &run)?;
         let surplus = self.scored(&fills, &parts, &prices, &cleared)?;
         let worse = self.worse(&fills, &parts, &prices, &surplus);
         if !worse.is_empty() {
@@ -139,18 +139,18 @@ impl Attempt<'_> {
     }
 
     /// Integer prices: the best that what the swaps left can pay.
-    fn prices(&self, cleared: &Cleared, fills: &[Fill], parts: &[Part], claims: &[Claim], run: &Run) -> Option<Prices> {
+    fn prices(&self, cleared: &Cleared, fills: &[Fill], parts: &[Part], claims: &[Claim], run: &Run) -> Result<Prices, Obstacle> {
         // By how much the swaps changed what there is: brought and taken.
         let mut net: FxHashMap<Token, [U256; 2]> = FxHashMap::default();
         for swap in &run.swaps {
             let taken = &mut net.entry(swap.input).or_default()[1];
-            *taken = taken.checked_add(swap.amount_in)?;
+            *taken = taken.checked_add(swap.amount_in).ok_or(BEYOND)?;
             let brought = &mut net.entry(swap.output).or_default()[0];
-            *brought = brought.checked_add(swap.amount_out)?;
+            *brought = brought.checked_add(swap.amount_out).ok_or(BEYOND)?;
         }
         for (part, fill) in parts.iter().zip(fills) {
             let brought = &mut net.entry(part.sell).or_default()[0];
-            *brought = brought.checked_add(fill.fee / U256::from(ROUNDING_PARTS))?;
+            *brought = brought.checked_add(fill.fee / U256::from(ROUNDING_PARTS)).ok_or(BEYOND)?;
         }
         let unit = |token: Token| self.liquidity.units.get(token).unwrap_or(1.0);
         let mut touched: Vec<Token> = parts.iter().flat_map(|p| [p.sell, p.buy]).collect();
@@ -187,7 +187,15 @@ impl Attempt<'_> {
         // Or the prices that the swaps were made for, shaved by what is missing.
         let price = |token: Token| found.as_ref().unwrap_or(&cleared.clearing).price(token);
         let worth: Vec<(Token, f64)> = touched.iter().map(|&t| (t, price(t) * unit(t))).collect();
-        exact(parts, &worth, &net)
+        exact(parts, &worth, &net).map_err(|short| {
+            let concerned = |p: &Part| short.contains(&p.buy) || short.contains(&p.sell);
+            // First of all those whom no price relieves.
+            let members = |concerned: &dyn Fn(&Part) -> bool| -> Vec<usize> {
+                parts.iter().zip(&cleared.trades).filter(|(part, _)| concerned(part)).map(|(_, t)| t.member).collect()
+            };
+            let fixed = members(&|p| !p.exact_sold && short.contains(&p.buy));
+            Obstacle::Short(if fixed.is_empty() { members(&concerned) } else { fixed })
+        })
     }
 
     /// What each fill scores at these prices, in value units.

@@ -8,7 +8,7 @@ use ballast_routing::{Claim, Presence, Trade};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use super::clear::{Chosen, Claims, Cleared};
+use super::clear::{Chosen, Claims, Cleared, WHOLE};
 use super::prices::{Part, Prices};
 use super::{Attempt, Fill, Obstacle, Pair};
 use crate::batch::execute::from_f64;
@@ -23,8 +23,6 @@ const FAIR: f64 = 1e-6;
 const BETTER: f64 = 1e-6;
 /// A claim is met that lacks no more than this part of what it was raised by.
 const MET: f64 = 0.5;
-/// A part of a fill that is as good as all.
-const WHOLE: f64 = 1.0 - 1e-4;
 /// A part of a fill that is as good as none.
 const NOTHING: f64 = 1e-4;
 /// An order that should be there for less than this part goes, and so does the one of the least part where all are above.

@@ -104,8 +104,8 @@ enum Obstacle {
     Worse(Vec<usize>),
     /// These ways cannot be gone.
     Barred(Vec<Way>),
-    /// The swaps leave less than was expected of them, and no prices are paid by that.
-    Short,
+    /// The swaps leave less than was expected of them, and no prices of what these members trade are paid by that.
+    Short(Vec<usize>),
     /// There is nothing to be left out that would help.
     Failed(String),
 }
@@ -151,12 +151,12 @@ struct Attempt<'a> {
 
 impl Attempt<'_> {
     fn run(&self, warm: Option<&[f64]>, stop: &(dyn Fn() -> bool + Sync)) -> Result<Joint, String> {
-        let budget = Budget::until(self.config.work_per_batch, stop);
         let (mut out, mut barred, mut displaced) = (Vec::new(), Vec::new(), Vec::new());
         let mut prices = warm.map(<[f64]>::to_vec);
         // What the first choice is worth: what is left out later is lost to what it is left out for.
         let mut first: Option<Welfare> = None;
         for attempts in 1..=ATTEMPTS {
+            let budget = Budget::until(self.config.work_per_batch, stop);
             let choice = self.batch.choose(prices.as_deref(), &out, &barred, &budget);
             let choice = choice.ok_or("no orders that together pay for their gas")?;
             let welfare = first.get_or_insert(Welfare {
@@ -165,11 +165,10 @@ impl Attempt<'_> {
                 whole: choice.value,
                 ..Welfare::default()
             });
-            let mut done = Err(Obstacle::Short);
-            for margin in MARGINS {
-                done = self.settle(Chosen { choice: &choice, barred: &barred, margin }, welfare);
-                if !matches!(done, Err(Obstacle::Short)) {
-                    break;
+            let mut done = self.settle(Chosen { choice: &choice, barred: &barred, margin: MARGINS[0] }, welfare);
+            for margin in MARGINS.into_iter().skip(1) {
+                if matches!(done, Err(Obstacle::Short(_))) {
+                    done = self.settle(Chosen { choice: &choice, barred: &barred, margin }, welfare);
                 }
             }
             let filled = choice.parts.iter().filter(|part| **part > 0.0).count();
@@ -180,7 +179,10 @@ impl Attempt<'_> {
                     return Ok(Joint { displaced, attempts, ..joint });
                 }
                 Err(Obstacle::Failed(why)) => return Err(why),
-                Err(Obstacle::Short) => return Err("no prices that what the swaps leave can pay".to_owned()),
+                Err(Obstacle::Short(members)) => {
+                    tracing::debug!(?members, "are not paid by what the swaps leave");
+                    out.extend(members);
+                }
                 Err(Obstacle::Missed(members)) => {
                     tracing::debug!(?members, "miss their limits");
                     out.extend(members);

@@ -9,8 +9,8 @@ use crate::wide::{mul_div, mul_div_up};
 
 /// The least price in integers: what rounding it costs is below what a double holds.
 const LEAST: f64 = 1e16;
-/// Times that a price is raised until what is paid is there.
-const SHAVES: usize = 64;
+/// Times that prices are moved until what is paid is there.
+const SHAVES: u64 = 400;
 
 /// Integer prices of an atom of each token.
 pub(super) type Prices = FxHashMap<Token, U256>;
@@ -40,51 +40,69 @@ impl Part {
 /// Integer prices near `worth` (of an atom of each token, in any unit), at which all parts are paid by what they bring and by what
 /// the swaps leave: `brought` and `taken`, in atoms. The price of a token that is short is raised, by what it is short, as those who
 /// are paid in it then get less; where nobody is, it is lowered, as those who buy with it then give more.
-pub(super) fn exact(parts: &[Part], worth: &[(Token, f64)], net: &FxHashMap<Token, [U256; 2]>) -> Option<Prices> {
+///
+/// # Errors
+/// The tokens that stay short.
+pub(super) fn exact(parts: &[Part], worth: &[(Token, f64)], net: &FxHashMap<Token, [U256; 2]>) -> Result<Prices, Vec<Token>> {
     let least = worth.iter().map(|w| w.1).fold(f64::INFINITY, f64::min);
     let mut prices = Prices::default();
     for &(token, worth) in worth {
-        prices.insert(token, from_f64(worth / least * LEAST)?);
+        prices.insert(token, from_f64(worth / least * LEAST).ok_or_else(|| vec![token])?);
     }
-    for _ in 0..SHAVES {
-        let mut flows = net.clone();
-        // What is paid in each token, and what those give of it who buy an exact amount.
-        let mut sums: FxHashMap<Token, [U256; 2]> = FxHashMap::default();
-        for part in parts {
-            let [sold, bought] = part.amounts(|token| prices.get(&token).copied())?;
-            let brought = &mut flows.entry(part.sell).or_default()[0];
-            *brought = brought.checked_add(sold)?;
-            let taken = &mut flows.entry(part.buy).or_default()[1];
-            *taken = taken.checked_add(bought)?;
-            sums.entry(part.buy).or_default()[0] += bought;
-            if !part.exact_sold {
-                sums.entry(part.sell).or_default()[1] += sold;
-            }
+    let mut short = Vec::new();
+    for round in 0..SHAVES {
+        short = shortages(parts, &prices, net).ok_or_else(Vec::new)?;
+        if short.is_empty() {
+            return Ok(prices);
         }
-        let mut short = false;
-        for (token, [brought, taken]) in &flows {
-            let missing = taken.saturating_sub(*brought);
-            if missing.is_zero() {
-                continue;
-            }
-            short = true;
-            let [paid, given] = sums.get(token).copied().unwrap_or_default();
-            let price = prices.get_mut(token)?;
-            *price = if !paid.is_zero() {
-                price.checked_add(mul_div_up(*price, missing, paid)?)?.checked_add(U256::ONE)?
-            } else if !given.is_zero() {
-                price.checked_sub(mul_div_up(*price, missing, given)?)?.checked_sub(U256::ONE)?
-            } else {
-                tracing::debug!(token, %missing, "swaps take what nobody brings");
-                return None;
-            };
-        }
-        if !short {
-            return Some(prices);
+        for &(token, missing, [paid, given]) in &short {
+            // What one token is relieved of others take on, a little less each time: so more and more at once.
+            let missing = missing.saturating_mul(U256::from(1 + round / 16));
+            let shaved = prices.get(&token).and_then(|&price| shaved(price, missing, paid, given));
+            let Some(shaved) = shaved else { return Err(vec![token]) };
+            prices.insert(token, shaved);
         }
     }
-    tracing::debug!(?net, ?prices, ?parts, "prices that do not settle");
-    None
+    let short = short.into_iter().map(|s| s.0).collect();
+    tracing::debug!(?short, "prices that do not settle");
+    Err(short)
+}
+
+/// A price moved by what is missing of its token: of what is `paid` in it, or else of what those give of it who buy an exact amount.
+fn shaved(price: U256, missing: U256, paid: U256, given: U256) -> Option<U256> {
+    if !paid.is_zero() {
+        price.checked_add(mul_div_up(price, missing, paid)?)?.checked_add(U256::ONE)
+    } else if !given.is_zero() {
+        price.checked_sub(mul_div_up(price, missing, given)?)?.checked_sub(U256::ONE)
+    } else {
+        None
+    }
+}
+
+/// A token of which there is too little, what is missing, and what is paid in it and given of it for exact amounts.
+type Shortage = (Token, U256, [U256; 2]);
+
+fn shortages(parts: &[Part], prices: &Prices, net: &FxHashMap<Token, [U256; 2]>) -> Option<Vec<Shortage>> {
+    let mut flows = net.clone();
+    let mut sums: FxHashMap<Token, [U256; 2]> = FxHashMap::default();
+    for part in parts {
+        let [sold, bought] = part.amounts(|token| prices.get(&token).copied())?;
+        let brought = &mut flows.entry(part.sell).or_default()[0];
+        *brought = brought.checked_add(sold)?;
+        let taken = &mut flows.entry(part.buy).or_default()[1];
+        *taken = taken.checked_add(bought)?;
+        let paid = &mut sums.entry(part.buy).or_default()[0];
+        *paid = paid.checked_add(bought)?;
+        if !part.exact_sold {
+            let given = &mut sums.entry(part.sell).or_default()[1];
+            *given = given.checked_add(sold)?;
+        }
+    }
+    let short = flows.iter().filter(|(_, [brought, taken])| taken > brought);
+    let short = short.map(|(token, [brought, taken])| (*token, taken - brought, sums.get(token).copied().unwrap_or_default()));
+    let mut short: Vec<Shortage> = short.collect();
+    short.sort_unstable();
+    Some(short)
 }
 
 #[cfg(test)]
@@ -105,6 +123,6 @@ mod tests {
         let prices = exact(&buyer, &[(0, 1.0), (1, 1.0)], &net).unwrap();
         assert_eq!(buyer[0].amounts(|t| prices.get(&t).copied()).unwrap(), [U256::from(1_001), U256::from(1_000)]);
         // Nothing at all is there.
-        assert_eq!(exact(&parts, &[(0, 1.0), (1, 1.0)], &FxHashMap::default()), None);
+        assert_eq!(exact(&parts, &[(0, 1.0), (1, 1.0)], &FxHashMap::default()), Err(vec![1]));
     }
 }
