@@ -35,6 +35,9 @@ pub struct Report {
     pub answers: Vec<(Answer, Duration)>,
     /// All orders in one settlement, as far as they are better off there.
     pub batch: Result<Box<Together>, String>,
+    /// Orders whose bids of their own are not sent, by their place in the auction: they are worth more than their pair has in the batch,
+    /// which would be dropped for them.
+    pub withheld: Vec<usize>,
     /// The orders of one pair of tokens in one settlement, for each pair with several.
     pub pairs: Vec<Together>,
     /// Orders outside of the batch whose bids meet at a pool.
@@ -66,7 +69,8 @@ impl Report {
     pub fn verified(&self) -> impl Iterator<Item = &Verified> {
         let together = self.batch.iter().map(|batch| &batch.verified).chain(self.pairs.iter().map(|pair| &pair.verified));
         let after = |order: usize| self.sequence.after.iter().find(|(k, _)| *k == order).map(|(_, again)| again);
-        together.chain(self.filled().map(move |(order, filled)| &after(order).unwrap_or(filled).verified))
+        let sent = self.filled().filter(|(order, _)| !self.withheld.contains(order));
+        together.chain(sent.map(move |(order, filled)| &after(order).unwrap_or(filled).verified))
     }
 
     /// The filled orders by their place in the auction.
@@ -149,20 +153,22 @@ pub fn run_with(
     let claimed = floors(auction, &answers, &pairs);
     if !batch.as_ref().is_ok_and(|batch| batch.is_fair(auction, &claimed)) && !stop() {
         // Not all pairs may be as well off as by themselves at once; orders by themselves come first.
-        let single = floors(auction, &answers, &[]);
-        match together.all(&claimed) {
-            Ok(again) => batch = Ok(again),
-            Err(_) if batch.as_ref().is_ok_and(|batch| batch.is_fair(auction, &single)) => {}
-            Err(_) => batch = together.all(&single),
+        let again = together.all(&claimed).or_else(|_| together.all(&floors(auction, &answers, &[])));
+        if again.is_ok() || batch.is_err() {
+            batch = again;
         }
     }
+    let mut withheld = Vec::new();
     if let Ok(batch) = &batch {
         sink(&batch.verified);
-        // One that is worth more than the pair has in the batch would only take the batch's place, which is worth more.
-        pairs.retain(|pair| batch.outdoes(auction, pair));
+        // A bid that is worth more than the pair has in the batch would only take the batch's place, which is worth more.
+        let outdone = |answer: &Answer| matches!(answer, Answer::Filled(filled) if !batch.outdoes(auction, &filled.verified));
+        withheld.extend((0..answers.len()).filter(|&k| outdone(&answers[k].0)));
+        pairs.retain(|pair| batch.outdoes(auction, &pair.verified));
     }
     pairs.iter().for_each(|pair| sink(&pair.verified));
-    answers.iter().zip(improved).filter(|(_, improved)| *improved).for_each(|((answer, _), _)| show(answer));
+    let shown = |k: &usize| improved[*k] && !withheld.contains(k);
+    (0..answers.len()).filter(shown).for_each(|k| show(&answers[k].0));
     let sequence =
         if config.batch { sequence(auction, config, batch.as_deref().ok(), &answers, stop) } else { Sequence::default() };
     sequence.after.iter().for_each(|(_, again)| sink(&again.verified));
@@ -173,5 +179,5 @@ pub fn run_with(
             drops.add(Subject::Order, Some(order.uid.to_string()), reason, "");
         }
     }
-    Report { answers, batch, pairs, sequence, drops, pools: liquidity.len(), times: [laid_out, began.elapsed()] }
+    Report { answers, batch, withheld, pairs, sequence, drops, pools: liquidity.len(), times: [laid_out, began.elapsed()] }
 }

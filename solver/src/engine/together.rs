@@ -30,9 +30,9 @@ impl Together {
         self.verified.fills().iter().any(|fill| fill.order == order)
     }
 
-    /// Whether it leaves a pair with as much as that has by itself.
-    pub(super) fn outdoes(&self, auction: &Auction, pair: &Self) -> bool {
-        let (here, there) = (scores(auction, &self.verified), scores(auction, &pair.verified));
+    /// Whether it leaves a pair with as much as that has in a bid of its own.
+    pub(super) fn outdoes(&self, auction: &Auction, bid: &Verified) -> bool {
+        let (here, there) = (scores(auction, &self.verified), scores(auction, bid));
         there.iter().all(|(pair, score)| here.get(pair).is_none_or(|here| here >= score))
     }
 
