@@ -14,7 +14,7 @@ use arrayvec::ArrayVec;
 use crate::curve::{Curve, Response};
 use crate::market::{Block, MarketId, Markets, Pair, Token};
 use crate::path::Hop;
-use crate::problem::{Limit, Problem};
+use crate::problem::{Bundle, Limit, Problem};
 
 /// Prices do not fall below this.
 pub(crate) const FLOOR: f64 = 1e-7;
@@ -57,6 +57,16 @@ pub(crate) struct ActiveBlock {
     pub index: u32,
 }
 
+/// A bundle that is taken.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ActiveBundle {
+    pub index: u32,
+    /// Units of it.
+    pub fill: f64,
+    /// Weight of the rank-one term h·a·aᵀ, a being what a unit moves.
+    pub h: f64,
+}
+
 /// The dual function at a point.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Evaluation {
@@ -65,6 +75,7 @@ pub(crate) struct Evaluation {
     pub surplus: Vec<f64>,
     pub pairs: Vec<ActivePair>,
     pub blocks: Vec<ActiveBlock>,
+    pub bundles: Vec<ActiveBundle>,
 }
 
 /// A problem on a part of the markets.
@@ -76,6 +87,7 @@ pub(crate) struct View<'m> {
     pub pairs: Cow<'m, [Pair]>,
     pub blocks: Cow<'m, [Block]>,
     pub limits: Vec<Limit>,
+    pub bundles: Vec<Bundle>,
     pub endowment: Vec<f64>,
     /// Least price of each token: its weight.
     pub floor: Vec<f64>,
@@ -96,6 +108,7 @@ impl<'m> View<'m> {
             pairs: Cow::Borrowed(&markets.pairs),
             blocks: Cow::Borrowed(&markets.blocks),
             limits: problem.limits.clone(),
+            bundles: problem.bundles.clone(),
             endowment: Vec::new(),
             floor: Vec::new(),
             free: Vec::new(),
@@ -118,6 +131,9 @@ impl<'m> View<'m> {
         for limit in &problem.limits {
             scratch.add(limit.take);
             scratch.add(limit.give);
+        }
+        for &(token, _) in problem.bundles.iter().flat_map(|b| &b.moves) {
+            scratch.add(token);
         }
         scratch.add(problem.gas.token);
         let (mut pairs, mut blocks) = (Vec::with_capacity(kept.len()), Vec::new());
@@ -154,6 +170,7 @@ impl<'m> View<'m> {
             pairs: Cow::Owned(pairs),
             blocks: Cow::Owned(blocks),
             limits: problem.limits.clone(),
+            bundles: problem.bundles.clone(),
             endowment: Vec::new(),
             floor: Vec::new(),
             free: Vec::new(),
@@ -190,6 +207,9 @@ impl<'m> View<'m> {
             limit.take = of(limit.take).unwrap_or_default();
             limit.give = of(limit.give).unwrap_or_default();
             scale += limit.cap * limit.rate;
+        }
+        for (token, _) in self.bundles.iter_mut().flat_map(|b| &mut b.moves) {
+            *token = of(*token).unwrap_or_default();
         }
         for pair in self.pairs.iter().filter(|p| problem.served.contains(&p.market)) {
             let curve = self.markets.curve(pair.market);
@@ -257,6 +277,7 @@ impl<'m> View<'m> {
         out.value = self.endowment.iter().zip(nu).map(|(e, n)| e * n).sum();
         out.pairs.clear();
         out.blocks.clear();
+        out.bundles.clear();
         for (index, pair) in self.pairs.iter().enumerate() {
             let [a, b] = pair.tokens;
             let (pa, pb) = (nu[a as usize], nu[b as usize]);
@@ -291,6 +312,20 @@ impl<'m> View<'m> {
             let active = ActivePair { input, output, x, y, m, h: slope / po, share: 1.0, bend: 0.0, index };
             out.push(active, po * y - pi * x);
         }
+        for (index, bundle) in self.bundles.iter().enumerate() {
+            let profit = bundle.profit(nu);
+            if profit <= 0.0 {
+                continue;
+            }
+            let full = profit / smoothing.linear;
+            let (share, h) = if full < 1.0 { (full, bundle.cap / smoothing.linear) } else { (1.0, 0.0) };
+            let fill = share * bundle.cap;
+            out.value += fill * (profit - 0.5 * smoothing.linear * share);
+            for &(t, k) in &bundle.moves {
+                out.surplus[t as usize] += k * fill;
+            }
+            out.bundles.push(ActiveBundle { index: index as u32, fill, h });
+        }
         for (index, block) in self.blocks.iter().enumerate() {
             if !block.trades(|t| nu[t as usize]) {
                 continue;
@@ -313,11 +348,12 @@ impl<'m> View<'m> {
         }
     }
 
-    /// The bound at `nu`, limits unsmoothed, as if there were no markets: add to it what each may earn.
+    /// The bound at `nu`, offers unsmoothed, as if there were no markets: add to it what each may earn.
     pub fn bound_without_markets(&self, nu: &[f64]) -> f64 {
         let brought: f64 = self.endowment.iter().zip(nu).map(|(e, n)| e * n).sum();
         let offered = |l: &Limit| (nu[l.give as usize] * l.rate - nu[l.take as usize]).max(0.0) * l.cap;
-        brought + self.limits.iter().map(offered).sum::<f64>()
+        let bundles = self.bundles.iter().map(|b| b.profit(nu).max(0.0) * b.cap);
+        brought + self.limits.iter().map(offered).sum::<f64>() + bundles.sum::<f64>()
     }
 
     /// The bound at `nu`: exact, each market less its gas but never below zero.
@@ -354,6 +390,13 @@ impl<'m> View<'m> {
             let moved = (0..response.trade.len()).filter(|&k| response.trade[k] != 0.0).fold(0, |mask, k| mask | (1 << k));
             each(moved, block.market, response.trade.iter().zip(&prices).map(|(z, p)| z * p).sum());
         }
+    }
+}
+
+impl Bundle {
+    /// What a unit brings at these prices.
+    fn profit(&self, nu: &[f64]) -> f64 {
+        self.moves.iter().map(|&(t, k)| k * nu[t as usize]).sum()
     }
 }
 

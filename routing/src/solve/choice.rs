@@ -251,7 +251,7 @@ impl<'a> Search<'a> {
     }
 
     /// Adds markets that would earn their gas, many at once and then one at a time. True if it helped.
-    fn grow(&mut self, reach: Reach) -> bool {
+    pub(super) fn grow(&mut self, reach: Reach) -> bool {
         let mut improved = false;
         loop {
             let outside = self.outsiders(reach);

@@ -10,6 +10,7 @@
 //!    the least of those at all prices met on the way. Prices to start from are found once for many solves ([`clearing_prices`]).
 //! 3. **Flows** on the best choice: the markets' answers to its prices where they leave no amount open, else by the linear programme.
 
+pub(crate) mod basket;
 pub(crate) mod batch;
 mod choice;
 mod refine;
@@ -349,7 +350,7 @@ impl<'a> Search<'a> {
 
     fn idle(&self) -> Outcome {
         let certificate = Certificate { value: 0.0, gas: 0.0, bound_kept: 0.0, bound: self.bound };
-        let fills = vec![0.0; self.problem.limits.len()];
+        let fills = vec![0.0; self.problem.limits.len() + self.problem.bundles.len()];
         let status = if self.budget.is_spent() { Status::Budget } else { Status::Idle };
         Outcome { flows: Vec::new(), fills, prices: self.prices.clone(), certificate, status }
     }
