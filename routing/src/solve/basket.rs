@@ -156,6 +156,16 @@ impl Basket {
         self.positions.iter().zip(left).map(outside).sum()
     }
 
+    /// What the programme counts so many units left of each position for, in worth: what misses its landing is charged.
+    pub fn value(&self, left: &[f64]) -> f64 {
+        let worth = self.worth(left.iter().copied());
+        let charged = |(p, units): (&Position, &f64)| {
+            let here = p.worth * units;
+            MISS * (p.landing[0] * worth - here).max(0.0) + (1.0 - SCRAP) * (here - p.landing[1] * worth).max(0.0)
+        };
+        worth - self.positions.iter().zip(left).map(charged).sum::<f64>()
+    }
+
     /// The problem for a value of the whole, which may grow or not, and what it counts the portfolio as it is for.
     fn problem(&self, value: f64, grows: bool) -> (Problem, f64) {
         let (numeraire, unit) = (self.gas.token, self.unit());
@@ -307,9 +317,14 @@ pub fn rebalance(
         search.adopt(best.prices.iter().copied());
         search.prune(best.kept.clone());
         search.grow(Reach::Far);
-        best = search.best.clone()?;
+        let Some(again) = search.best.clone() else { break };
+        best = again;
         prices = search.prices.clone();
-        found = basket.read(search.outcome(), snapshot, now, search.bound);
+        let outcome = search.outcome();
+        if outcome.flows.is_empty() {
+            break;
+        }
+        found = basket.read(outcome, snapshot, now, search.bound);
     }
     Some(found)
 }

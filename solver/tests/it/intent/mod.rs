@@ -10,6 +10,7 @@ mod import;
 mod model;
 mod oracles;
 mod pools;
+mod promised;
 mod safe;
 mod settled;
 mod timing;
