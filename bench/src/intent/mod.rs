@@ -54,7 +54,7 @@ pub(crate) struct IntentArgs {
 struct Row {
     /// Cost in basis points of the vault: naive, split, split to the edge, ours.
     bps: [f64; 4],
-    /// Milliseconds of ours: from nothing, and from prices of the market.
+    /// Milliseconds of the processor of ours: from nothing, and from prices of the market.
     ms: [f64; 2],
     /// Distance to the bound, in basis points of the vault.
     gap: f64,
@@ -116,7 +116,7 @@ impl IntentArgs {
         bps[3] = universe.cost(vault, &ours);
         let value = 1e-4 * vault.value();
         let (gap, arbitrage) = (found.gaps.total / value, found.costs.arbitrage / value);
-        Some(Row { bps, ms: [from_nothing.wall, from_prices.wall], gap, arbitrage })
+        Some(Row { bps, ms: [from_nothing.cpu, from_prices.cpu], gap, arbitrage })
     }
 
     /// Intents and orders of others as one batch.
@@ -165,7 +165,7 @@ impl IntentArgs {
         let (gap, arbitrage) = (column(&|row| row.gap), column(&|row| row.arbitrage));
         let mut text = format!(
             "{}\n{} vaults of {} assets and ${}, landings of {} bps either way, {} pools ({failed} left out: a way without an answer)\n{costs}\n{saved}\n\
-             ours: {} ms from nothing, {} ms from the market's prices (medians; worst {} and {}); gap to the bound {} bps, arbitrage credited {} bps (medians)",
+             ours: {} ms of one core from nothing, {} ms from the market's prices (medians; worst {} and {}); gap to the bound {} bps, arbitrage credited {} bps (medians)",
             caveats(),
             rows.len(),
             self.assets,

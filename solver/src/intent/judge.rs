@@ -5,7 +5,7 @@
 
 use alloy_primitives::{Address, U256};
 use ballast_wire::Decimal;
-use ballast_wire::intent::{Intent, Rule, Window};
+use ballast_wire::intent::{Intent, Rule};
 
 use super::portfolio::{Measured, ONE, Portfolio};
 use crate::wide::mul_div_up;
@@ -131,26 +131,16 @@ pub fn admit(intent: &Intent, portfolio: &Portfolio, moment: &Moment) -> Result<
     let pause = if first { intent.trigger.cooldown_sec } else { intent.execution.min_spacing_sec };
     let until = moment.rebalanced_at.saturating_add(pause.into());
     unless(time >= until, Breach::CoolingDown(until))?;
-    unless(intent.trigger.window.as_ref().is_none_or(|window| contains(window, time)), Breach::OutsideWindow)?;
+    unless(
+        intent.trigger.window.as_ref().is_none_or(|window| i64::try_from(time).is_ok_and(|time| window.contains(time))),
+        Breach::OutsideWindow,
+    )?;
     for (asset, holding) in intent.assets.iter().zip(&portfolio.holdings) {
         let inside = |low: Decimal, high: Decimal| low.atoms() < holding.price && holding.price < high.atoms();
         let good = asset.token == intent.numeraire.0 || asset.oracle.as_ref().is_some_and(|o| inside(o.min_price, o.max_price));
         unless(good, Breach::PriceOutOfBounds(asset.token))?;
     }
     Ok(())
-}
-
-fn contains(window: &Window, time: u64) -> bool {
-    let (from, to) = (u64::from(window.from.seconds()), u64::from(window.to.seconds()));
-    let second = time % DAY;
-    // The epoch was a Thursday.
-    let on = |day: u64| window.days.is_empty() || window.days.iter().any(|d| *d as u64 == day % 7);
-    let today = time / DAY + 3;
-    if from <= to {
-        on(today) && (from..to).contains(&second)
-    } else {
-        (on(today) && second >= from) || (on(today + 6) && second < to)
-    }
 }
 
 /// Whether there is reason to do nothing. A rebalance that is under way goes on until it has landed.

@@ -104,7 +104,7 @@ impl VaultArgs {
         #[cfg(feature = "chain")]
         if let Some(url) = &self.rpc {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            return runtime.block_on(async { from_chain(intent, &node(url, &Contracts::default()).await?).await.map(Some) });
+            return runtime.block_on(async { from_chain(intent, url).await.map(|(vault, _)| Some(vault)) });
         }
         Ok(None)
     }
@@ -154,17 +154,12 @@ fn signature(intent: &Intent) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-/// A node of the intent's chain.
+/// A vault as its chain has it, and the node that says so.
 #[cfg(feature = "chain")]
-async fn node(url: &str, contracts: &Contracts) -> anyhow::Result<Node> {
-    Ok(Node::connect(url, *contracts).await?)
-}
-
-/// A vault as the chain has it.
-#[cfg(feature = "chain")]
-async fn from_chain(intent: Intent, node: &Node) -> anyhow::Result<Vault> {
+async fn from_chain(intent: Intent, url: &str) -> anyhow::Result<(Vault, Node)> {
+    let node = Node::connect(url, Contracts { chain_id: intent.chain_id, ..Contracts::default() }).await?;
     let state = State::read(&node.latest().await?, &intent, node.gas_price().await?).await?;
-    Vault::new(intent, state)
+    Ok((Vault::new(intent, state)?, node))
 }
 
 /// Where the pools are, and what the engine may do with them.

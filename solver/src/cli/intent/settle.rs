@@ -15,7 +15,7 @@ use crate::intent::abi::RebalanceSettlement as abi;
 use crate::intent::size::{Answer, Rebalance, solve};
 use crate::intent::{Execute, Plan, Task, Verdict, as_executor, simulate};
 use crate::market::{ChainMarket, Market};
-use crate::settlement::{Contracts, Encoder, KeyName, Node, Settings};
+use crate::settlement::{Encoder, KeyName, Node, Settings};
 use ballast_wire::intent::Intent;
 
 /// Gas over and above what the node estimates, in percent.
@@ -60,10 +60,9 @@ impl SettleArgs {
         let name = self.key.as_deref().map(str::parse::<KeyName>).transpose()?.or(file.submission.key.clone());
         let key = name.map(|name| name.read()).transpose()?;
         let sender = key.as_ref().map(|key| key.address()).or(file.submission.solver).unwrap_or(Address::ZERO);
-        let contracts = Contracts { chain_id: intent.chain_id, ..file.settlement.contracts };
-        let node = Node::connect(url, contracts).await?;
-        let vault = from_chain(intent, &node).await?;
-        let known = ChainMarket::read(&node.latest().await?, &self.market.file(), contracts.vault).await?;
+        let (vault, node) = from_chain(intent, url).await?;
+        let pools = file.settlement.contracts.vault;
+        let known = ChainMarket::read(&node.latest().await?, &self.market.file(), pools).await?;
         let request = known.snapshot()?.into_owned();
         let auction = self.market.auction(&request, &file)?;
         vault.state.admit(&vault.intent, &vault.portfolio)?;
