@@ -329,7 +329,7 @@ impl Sizing<'_> {
         let moved = self.held.values.iter().zip(&end.values).map(|(a, b)| f64::from(a.abs_diff(*b)) / 1e18).sum::<f64>() / 2.0;
         let missed =
             if missed > NOTHING * before || foreseen.as_ref().is_ok_and(|f| !f.landed) { self.missed(&end) } else { Vec::new() };
-        let binding = if missed.is_empty() { Vec::new() } else { self.binding(compiled, Some((found, &missed, &end))) };
+        let binding = if missed.is_empty() { Vec::new() } else { self.binding(compiled, Some((found, &missed))) };
         let sound = shared.is_empty();
         let again = self.again(&run, &foreseen, (missed.is_empty(), &end), suspects, shared, price);
         let rebalance =
@@ -389,14 +389,14 @@ impl Sizing<'_> {
 
     /// What keeps a portfolio from its landing: the limits on assets together that bind, and of each asset that misses its own what
     /// stops it.
-    fn binding(&self, compiled: &Compiled, found: Option<(&Rebalanced, &[(Address, f64)], &Measured)>) -> Vec<Binding> {
+    fn binding(&self, compiled: &Compiled, found: Option<(&Rebalanced, &[(Address, f64)])>) -> Vec<Binding> {
         let assets = &self.task.intent.assets;
         let mut binding: Vec<Binding> = Vec::new();
         let untraded = assets.iter().zip(&self.held.weights).filter(|(asset, w)| !asset.tradable && !asset.landing.contains(**w));
         binding.extend(untraded.map(|(asset, _)| Binding::NotTradable(asset.token)));
         let start;
         let (missed, left) = match found {
-            Some((found, missed, _)) => {
+            Some((found, missed)) => {
                 binding.extend(found.tight.iter().map(|tight| match tight {
                     Tight::Turnover => Binding::Turnover,
                     Tight::Loss => Binding::Loss,

@@ -218,7 +218,13 @@ impl SolveArgs {
         let moment = vault.state.moment();
         let task = Task { intent: &vault.intent, portfolio: &vault.portfolio, moment: &moment };
         let (auction, answer) = solve(&task, &auction, &settings.engine, &mut drops, &timer(self.market.budget))?;
-        let show = |text: &str| if self.json { Ok(table::say(text)) } else { table::print(text) };
+        let show = |text: &str| {
+            if self.json {
+                table::say(text);
+                return Ok(());
+            }
+            table::print(text)
+        };
         let good = match &answer {
             Answer::Idle(idle) => {
                 show(&format!("nothing to do: {idle}"))?;

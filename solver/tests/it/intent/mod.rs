@@ -14,4 +14,5 @@ mod promised;
 mod safe;
 mod settled;
 mod timing;
+mod together;
 mod weights;
