@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use ballast_solver::config::Config;
 use ballast_solver::intent::Task;
 use ballast_solver::intent::size::{Answer, lay_out, size};
-use ballast_solver::intent::together::together;
 use clap::Args;
 use serde_json::json;
 
@@ -42,9 +41,6 @@ pub(crate) struct IntentArgs {
     /// Universes.
     #[arg(long, default_value_t = 3)]
     seeds: u64,
-    /// Intents, and orders of others, to be solved as one batch; none for no batch.
-    #[arg(long, default_value_t = 0)]
-    batch: usize,
     /// The most that one solve may take.
     #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]
     limit: Duration,
@@ -72,7 +68,6 @@ impl IntentArgs {
             ..Config::default()
         };
         let mut rows = Vec::new();
-        let mut batches = Vec::new();
         let mut failed = 0;
         for seed in 1..=self.seeds {
             let universe = match &self.auction {
@@ -85,11 +80,8 @@ impl IntentArgs {
                     None => failed += 1,
                 }
             }
-            if self.batch > 0 {
-                batches.push(self.all(&universe, seed)?);
-            }
         }
-        Ok(self.report(&rows, failed, batches))
+        Ok(self.report(&rows, failed))
     }
 
     /// Every way for one vault; none where one of them has no answer.
@@ -119,25 +111,7 @@ impl IntentArgs {
         Some(Row { bps, ms: [from_nothing.cpu, from_prices.cpu], gap, arbitrage })
     }
 
-    /// Intents and orders of others as one batch.
-    fn all(&self, universe: &Vaults, seed: u64) -> anyhow::Result<serde_json::Value> {
-        let config = Config { max_arbitrage_per_pool: 1e9, max_arbitrage_per_auction: 1e9, ..Config::default() };
-        let vaults = universe.draw(self.batch, self.assets.min(5), self.usd / 10.0, self.landing, seed + 1_000);
-        let tasks: Vec<Task<'_>> =
-            vaults.iter().map(|v| Task { intent: &v.intent, portfolio: &v.portfolio, moment: &v.moment }).collect();
-        let auction = universe.with_orders(self.batch, seed);
-        let end = Instant::now() + self.limit;
-        let (found, took) = timed(|| together(&tasks, &auction, &config, &|| Instant::now() >= end));
-        let found = found.map_err(anyhow::Error::msg)?;
-        let shares = || found.shares.iter().flatten();
-        let cost: f64 = shares().map(|s| s.cost).sum();
-        Ok(json!({
-            "seed": seed, "ms": took.wall, "intents": shares().count(), "orders": found.joint.fills.len(), "matched": found.matched(),
-            "saved_usd": found.saved(), "cost_usd": cost, "cost_alone_usd": cost + found.saved(),
-        }))
-    }
-
-    fn report(&self, rows: &[Row], failed: usize, batches: Vec<serde_json::Value>) -> Report {
+    fn report(&self, rows: &[Row], failed: usize) -> Report {
         let names = [
             "pair by pair, best path, to the targets",
             "pair by pair, split, to the targets",
@@ -163,7 +137,7 @@ impl IntentArgs {
         let saved = table(&["saved, bps of the vault", "median", "mean"], saved);
         let [nothing, prices] = [0, 1].map(|k| column(&|row| row.ms[k]));
         let (gap, arbitrage) = (column(&|row| row.gap), column(&|row| row.arbitrage));
-        let mut text = format!(
+        let text = format!(
             "{}\n{} vaults of {} assets and ${}, landings of {} bps either way, {} pools ({failed} left out: a way without an answer)\n{costs}\n{saved}\n\
              ours: {} ms of one core from nothing, {} ms from the market's prices (medians; worst {} and {}); gap to the bound {} bps, arbitrage credited {} bps (medians)",
             caveats(),
@@ -179,11 +153,8 @@ impl IntentArgs {
             short(middle(&gap)),
             short(middle(&arbitrage)),
         );
-        for batch in &batches {
-            text.push_str(&format!("\n{} intents and {} orders as one batch: {batch}", self.batch, self.batch));
-        }
         let each: Vec<_> =
             rows.iter().map(|row| json!({"bps": row.bps, "ms": row.ms, "gap": row.gap, "arbitrage": row.arbitrage})).collect();
-        Report { text, figures: json!({ "vaults": each, "batches": batches }) }
+        Report { text, figures: json!({ "vaults": each }) }
     }
 }

@@ -2,7 +2,7 @@
 
 use alloy_primitives::{Address, U256};
 use ballast_adapters::Venue;
-use ballast_fixtures::{OrderConfig, UniverseConfig, orders, universe};
+use ballast_fixtures::{UniverseConfig, universe};
 use ballast_solver::auction::Auction;
 use ballast_solver::intent::Moment;
 use ballast_solver::intent::portfolio::{Holding, Portfolio};
@@ -16,7 +16,6 @@ const WEI_PER_DOLLAR: f64 = 1e18 / 2_500.0;
 
 /// A universe to put vaults on.
 pub struct Vaults {
-    request: wire::Auction,
     pub auction: Auction,
     /// The tokens that most pools hold, with dollars of an atom.
     tokens: Vec<(Address, f64, u8)>,
@@ -59,14 +58,7 @@ impl Vaults {
             Some((info.address, price, info.decimals?))
         });
         let tokens = known.collect();
-        Self { request, auction, tokens }
-    }
-
-    /// The same pools with orders.
-    pub fn with_orders(&self, count: usize, seed: u64) -> Auction {
-        let mut request = self.request.clone();
-        orders(&mut request, &OrderConfig::batch(count, seed, 0.0));
-        Auction::new(&request, |_| true)
+        Self { auction, tokens }
     }
 
     /// Draws vaults whose weights are off their equal targets by up to a half of them.

@@ -26,7 +26,6 @@ mod signature;
 mod simulate;
 pub mod size;
 pub mod state;
-pub mod together;
 mod typed;
 
 pub use basket::{Task, is_narrow, narrowed};

@@ -1,10 +1,8 @@
-//! Intents as orders, and several of them in one batch.
+//! Intents as orders of a batch.
 
 use alloy_primitives::U256;
-use ballast_solver::config::Config;
 use ballast_solver::intent::orders::orders;
 use ballast_solver::intent::portfolio::Portfolio;
-use ballast_solver::intent::together::together;
 use ballast_solver::intent::{Moment, Task};
 
 use super::bench::*;
@@ -39,29 +37,5 @@ fn orders_hold_the_loss_bound_whatever_is_filled() {
         }
         let end = before.with(balances).measure().unwrap().total;
         assert!(start.saturating_sub(end) <= exported.allowed, "{some:b}");
-    }
-}
-
-/// Two vaults that want each other's surplus meet, and pay less than by themselves.
-#[test]
-fn opposite_intents_meet() {
-    let mut market = Market::new();
-    let mut intent = market.bench.intent_of(&["0.25"; 4]);
-    intent.assets.sort_by_key(|asset| asset.token);
-    let mut other = intent.clone();
-    other.nonce.0 = U256::from(2);
-    let much = portfolio(&mut market, [14_000, 6_000, 10_000, 10_000]);
-    let little = portfolio(&mut market, [6_000, 14_000, 10_000, 10_000]);
-    let tasks = [
-        Task { intent: &intent, portfolio: &much, moment: &MOMENT },
-        Task { intent: &other, portfolio: &little, moment: &MOMENT },
-    ];
-    let config = Config { max_arbitrage_per_pool: 1e6, max_arbitrage_per_auction: 1e7, ..Config::default() };
-    let found = together(&tasks, &market.auction, &config, &|| false).unwrap();
-    assert_eq!(found.shares.iter().flatten().count(), 2);
-    assert!(found.matched() > 0.1, "{}", found.matched());
-    for (share, task) in found.shares.iter().flatten().zip(&tasks) {
-        let [before, after] = [task.portfolio, &share.after].map(|p| p.measure().unwrap().total);
-        assert!(before.saturating_sub(after) <= share.orders.allowed);
     }
 }
