@@ -35,7 +35,7 @@ pub fn pairwise(universe: &Vaults, vault: &Vault, config: &Config, by: By, edge:
     let holdings = &vault.portfolio.holdings;
     let mut auction = universe.auction.clone();
     let mut done = Done { balances: holdings.iter().map(|h| h.balance).collect(), swaps: Vec::new() };
-    let (mut over, mut under) = sides(vault, f64::from(edge.unwrap_or(0)) / 1e4);
+    let [mut over, mut under] = sides(vault, f64::from(edge.unwrap_or(0)) / 1e4);
     while let (Some(&(from, much)), Some(&(to, little))) = (over.last(), under.last()) {
         let usd = much.min(little);
         let amount = U256::from(usd / holdings[from].atom()).min(done.balances[from]);
@@ -66,7 +66,7 @@ pub fn pairwise(universe: &Vaults, vault: &Vault, config: &Config, by: By, edge:
 
 /// Dollars of each asset that are to be sold, and of each that are to be bought: down or up to its target, or by so much less. What the one
 /// side then has more than the other is spread over the assets that are nearest.
-fn sides(vault: &Vault, edge: f64) -> (Vec<(usize, f64)>, Vec<(usize, f64)>) {
+fn sides(vault: &Vault, edge: f64) -> [Vec<(usize, f64)>; 2] {
     let value = vault.value();
     let drift: Vec<f64> = (vault.portfolio.holdings.iter().zip(&vault.intent.assets))
         .map(|(h, asset)| f64::from(h.balance) * h.atom() - value * asset.target.to_f64())
@@ -84,7 +84,7 @@ fn sides(vault: &Vault, edge: f64) -> (Vec<(usize, f64)>, Vec<(usize, f64)>) {
         side.sort_by(|a, b| a.1.total_cmp(&b.1));
         side
     };
-    (side(&|d| d - room - low), side(&|d| -d - room + low))
+    [side(&|d| d - room - low), side(&|d| -d - room + low)]
 }
 
 /// Sells `amount` atoms of one token for another, and moves the pools.
