@@ -49,6 +49,13 @@ pub fn timed<T>(work: impl FnOnce() -> T) -> (T, Took) {
     (made, clock.took())
 }
 
+/// Runs `work` twice and says how long the quicker run took: the first may pay for what others left in the caches.
+pub fn quicker<T>(work: impl Fn() -> T) -> (T, Took) {
+    let (_, first) = timed(&work);
+    let (made, second) = timed(&work);
+    (made, if first.cpu < second.cpu { first } else { second })
+}
+
 fn thread_ms() -> f64 {
     let now = clock_gettime(ClockId::ThreadCPUTime);
     now.tv_sec as f64 * 1e3 + now.tv_nsec as f64 * 1e-6

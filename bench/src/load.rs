@@ -40,6 +40,10 @@ pub(crate) struct LoadArgs {
     variants: u64,
 }
 
+/// The service's own figure of its memory, in bytes, and how often it is asked for.
+const MEMORY: &str = "process_resident_memory_bytes";
+const MEMORY_SAMPLES: usize = 10;
+
 /// What became of one auction.
 struct Answer {
     seconds: f64,
@@ -54,24 +58,25 @@ impl LoadArgs {
         let texts = (1..=self.variants).map(|seed| self.text(seed)).collect::<Result<Vec<_>, _>>()?;
         let client = Client::builder().timeout(self.deadline * 10).build()?;
         let figure = |name: &str| figure(&client, &self.url, name);
-        let early = figure("process_resident_memory_bytes").with_context(|| format!("no service at {}", self.url))?;
+        let early = figure(MEMORY).with_context(|| format!("no service at {}", self.url))?;
         let processor = figure("process_cpu_seconds_total")?;
         let began = Instant::now();
         let (answered, answers) = channel();
-        let mut warm = early;
+        let mut memory = vec![(0, early)];
         for number in 0..self.auctions {
             let due = Duration::from_secs_f64(60.0 / self.rate * number as f64);
             std::thread::sleep(due.saturating_sub(began.elapsed()));
             self.send(&client, texts[number % texts.len()].clone(), number, answered.clone());
-            // After each has been seen a few times, memory has no reason to grow.
-            if number == self.auctions / 4 {
-                warm = figure("process_resident_memory_bytes")?;
+            // Once each variant has been seen a few times, memory has no reason to grow.
+            let sent = number + 1;
+            if sent < self.auctions && sent % self.auctions.div_ceil(MEMORY_SAMPLES) == 0 {
+                memory.push((sent, figure(MEMORY)?));
             }
         }
         drop(answered);
         let answers = answers.iter().collect::<anyhow::Result<Vec<Answer>>>()?;
         let elapsed = began.elapsed().as_secs_f64();
-        let late = figure("process_resident_memory_bytes")?;
+        memory.push((self.auctions, figure(MEMORY)?));
         let processor = figure("process_cpu_seconds_total")? - processor;
         let (seconds, left) = (sorted(answers.iter().map(|a| a.seconds)), sorted(answers.iter().map(|a| a.left)));
         let missed = answers.iter().filter(|a| a.left < 0.0).count();
@@ -89,7 +94,6 @@ impl LoadArgs {
             empty.to_string(),
             short(solutions as f64 / answers.len() as f64),
             short(processor / elapsed),
-            format!("{} → {} → {}", short(early / 1e6), short(warm / 1e6), short(late / 1e6)),
         ]];
         let header = [
             "auctions",
@@ -102,21 +106,24 @@ impl LoadArgs {
             "empty",
             "solutions each",
             "processors",
-            "MB at first → after a quarter → at the end",
         ];
         let text = format!(
-            "{} orders on {} pools, deadline {:?} after sending, {} different auctions\n{}",
+            "{} orders on {} pools, deadline {:?} after sending, {} different auctions\n{}\n{}",
             self.orders,
             self.pools,
             self.deadline,
             self.variants,
-            table(&header, rows)
+            table(&header, rows),
+            table(
+                &["auctions sent", "resident memory, MB"],
+                memory.iter().map(|(sent, bytes)| vec![sent.to_string(), format!("{:.0}", bytes / 1e6)])
+            )
         );
         let figures = json!({
             "auctions": answers.len(), "per_minute": 60.0 * answers.len() as f64 / elapsed,
             "seconds": { "p50": quantile(&seconds, 0.5), "p99": quantile(&seconds, 0.99), "worst": quantile(&seconds, 1.0) },
             "seconds_left_least": quantile(&left, 0.0), "missed": missed, "empty": empty, "solutions": solutions,
-            "processors": processor / elapsed, "resident_bytes": [early, warm, late],
+            "processors": processor / elapsed, "resident_bytes": memory,
         });
         Ok(Report { text, figures })
     }

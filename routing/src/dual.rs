@@ -1,8 +1,8 @@
 //! Prices: the minimum of the dual function, by a semismooth Newton method.
 //!
 //! The Hessian of the dual is a sum of rank-one terms, one a pair that trades, and of small blocks, one a larger market. The
-//! step solves (H + μI)s = −z on the tokens whose price is not held at its floor, by conjugate gradients with the diagonal as
-//! preconditioner; μ (Levenberg–Marquardt) falls while the quadratic model is right and rises when it is not, and no price moves by more
+//! step solves (H + μI)s = −z on the tokens whose price is not held at its floor, by Cholesky for a few tokens and by conjugate gradients
+//! with the diagonal as preconditioner for many; μ (Levenberg–Marquardt) falls while the quadratic model is right and rises when it is not, and no price moves by more
 //! than a share of itself in one step, which is doubled or cut likewise.
 //!
 //! Source: Diamandis, Resnick, Chitra, Angeris, "An Efficient Algorithm for Optimal Routing Through Constant Function Market
@@ -27,6 +27,9 @@ pub(crate) struct Workspace {
     conditioned: Vec<f64>,
     direction: Vec<f64>,
     product: Vec<f64>,
+    matrix: Vec<f64>,
+    /// Rows of the matrix by token.
+    place: Vec<u32>,
 }
 
 impl Workspace {
@@ -54,6 +57,8 @@ pub(crate) struct Stop {
     pub below: f64,
 }
 
+/// Up to so many tokens a step is found by a factorisation.
+const DENSE: usize = 48;
 /// Iterations without progress.
 const PATIENCE: u32 = 5;
 /// Lengths of a step that are tried.
@@ -156,6 +161,30 @@ pub(crate) fn minimise(view: &View, nu: &mut [f64], smoothing: &Smoothing, stop:
     Minimum { evaluations, converged: settled || residual < stop.tolerance.max(1e-7) }
 }
 
+/// Rounds in which amounts are balanced: each leaves a small part of what the one before left.
+const ROUNDS: usize = 4;
+/// What is left over is nothing: a part of the problem's scale.
+const BALANCED: f64 = 1e-13;
+
+/// The markets' answers to `nu`, their amounts then moved along further Newton steps until nothing is left over or short. The prices
+/// stay: such steps are too small to be seen in them, as the amounts of a deep market move by more than a small order for the last bit
+/// of a price. Limits and linear curves pay what they pay, unsmoothed.
+pub(crate) fn balance<'w>(view: &View, nu: &[f64], smoothing: &Smoothing, work: &'w mut Workspace) -> &'w Evaluation {
+    work.prepare(nu.len());
+    view.evaluate(nu, smoothing, &mut work.current);
+    view.follow(&mut work.current, &work.step);
+    for _ in 0..ROUNDS {
+        work.touch(view, nu);
+        let left: f64 = work.touched.iter().map(|&t| work.current.surplus[t as usize].abs() * nu[t as usize]).sum();
+        if left <= BALANCED * view.scale() {
+            break;
+        }
+        work.newton_step(view, BALANCED * view.scale().max(DAMPING_SCALE));
+        view.follow(&mut work.current, &work.step);
+    }
+    &work.current
+}
+
 impl Workspace {
     fn prepare(&mut self, n: usize) {
         for buffer in [
@@ -169,6 +198,8 @@ impl Workspace {
             buffer.clear();
             buffer.resize(n, 0.0);
         }
+        self.place.clear();
+        self.place.resize(n, u32::MAX);
         self.is_touched.clear();
         self.is_touched.resize(n, false);
         self.touched.clear();
@@ -225,6 +256,82 @@ impl Workspace {
 
     /// Solves (H + μI)·step = −surplus on the touched tokens.
     fn newton_step(&mut self, view: &View, mu: f64) {
+        if self.touched.len() > DENSE || !self.factorise(view, mu) {
+            self.iterate(view, mu);
+        }
+    }
+
+    /// The same by a Cholesky factorisation, which is quicker for a few tokens. False where rounding leaves no positive pivot.
+    fn factorise(&mut self, view: &View, mu: f64) -> bool {
+        let n = self.touched.len();
+        self.matrix.clear();
+        self.matrix.resize(n * n, 0.0);
+        for (row, &t) in self.touched.iter().enumerate() {
+            self.place[t as usize] = row as u32;
+            self.matrix[row * n + row] = mu;
+            self.step[t as usize] = -self.current.surplus[t as usize];
+        }
+        let (matrix, place) = (&mut self.matrix, &self.place);
+        // Only the lower triangle, and only of tokens that may move.
+        let mut add = |a: u32, b: u32, value: f64| {
+            let (a, b) = (place[a as usize] as usize, place[b as usize] as usize);
+            if a < n && b < n {
+                matrix[a.max(b) * n + a.min(b)] += value;
+            }
+        };
+        for p in &self.current.pairs {
+            add(p.input, p.input, p.h + p.bend * p.x * p.x);
+            add(p.output, p.output, p.h * p.m * p.m + p.bend * p.y * p.y);
+            add(p.input, p.output, -p.h * p.m - p.bend * p.x * p.y);
+        }
+        for active in &self.current.blocks {
+            let (tokens, response) = (&view.blocks[active.index as usize].tokens, &active.response);
+            for (k, &a) in tokens.iter().enumerate().filter(|(k, _)| response.trade[*k] != 0.0) {
+                for (j, &b) in tokens.iter().enumerate().take(k + 1).filter(|(j, _)| response.trade[*j] != 0.0) {
+                    let bend = active.bend * response.trade[k] * response.trade[j];
+                    add(a, b, active.share * response.hessian[k * tokens.len() + j] + bend);
+                }
+            }
+        }
+        for active in self.current.bundles.iter().filter(|b| b.h > 0.0) {
+            let moves = &view.bundles[active.index as usize].moves;
+            for (k, &(a, x)) in moves.iter().enumerate() {
+                moves[..=k].iter().for_each(|&(b, y)| add(a, b, active.h * x * y));
+            }
+        }
+        let mut positive = true;
+        for j in 0..n {
+            let (above, below) = matrix.split_at_mut((j + 1) * n);
+            let row = &mut above[j * n..];
+            let pivot = row[j] - row[..j].iter().map(|x| x * x).sum::<f64>();
+            positive &= pivot > 0.0 && pivot.is_finite();
+            if !positive {
+                break;
+            }
+            row[j] = pivot.sqrt();
+            for other in below.chunks_exact_mut(n) {
+                let dot: f64 = other[..j].iter().zip(&row[..j]).map(|(a, b)| a * b).sum();
+                other[j] = (other[j] - dot) / row[j];
+            }
+        }
+        if positive {
+            for (j, &t) in self.touched.iter().enumerate() {
+                let done: f64 = (0..j).map(|k| matrix[j * n + k] * self.step[self.touched[k] as usize]).sum();
+                self.step[t as usize] = (self.step[t as usize] - done) / matrix[j * n + j];
+            }
+            for (j, &t) in self.touched.iter().enumerate().rev() {
+                let done: f64 = (j + 1..n).map(|k| matrix[k * n + j] * self.step[self.touched[k] as usize]).sum();
+                self.step[t as usize] = (self.step[t as usize] - done) / matrix[j * n + j];
+            }
+        }
+        for &t in &self.touched {
+            self.place[t as usize] = u32::MAX;
+        }
+        positive
+    }
+
+    /// The same by conjugate gradients.
+    fn iterate(&mut self, view: &View, mu: f64) {
         let touched = std::mem::take(&mut self.touched);
         let each = || touched.iter().map(|&t| t as usize);
         for t in each() {

@@ -16,10 +16,10 @@ pub struct Hop {
 /// A hop out of a token or into it: what it pays at the margin, which most searches need not look further than, and the token at its
 /// other end.
 #[derive(Debug, Clone, Copy)]
-struct Way {
-    rate: f64,
-    hop: Hop,
-    other: Token,
+pub(crate) struct Way {
+    pub rate: f64,
+    pub hop: Hop,
+    pub other: Token,
 }
 
 /// The liquidity graph: every way from one token to another, by token, flat.
@@ -77,6 +77,16 @@ impl Hops {
             }
         }
         Self { out: Ways::new(markets.tokens(), &out), into: Ways::new(markets.tokens(), &into) }
+    }
+
+    /// The hops out of a token.
+    pub(crate) fn out_of(&self, token: Token) -> &[Way] {
+        self.out.of(token)
+    }
+
+    /// The hops into a token.
+    pub(crate) fn into(&self, token: Token) -> &[Way] {
+        self.into.of(token)
     }
 }
 

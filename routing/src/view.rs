@@ -246,6 +246,13 @@ impl<'m> View<'m> {
         self.tokens.iter().position(|&t| t == token).map(|t| t as Token)
     }
 
+    /// Whether anything trades at one rate until it is used up.
+    pub fn has_corners(&self) -> bool {
+        !self.limits.is_empty()
+            || !self.bundles.is_empty()
+            || self.pairs.iter().any(|p| matches!(self.markets.curve(p.market), Curve::Linear(_)))
+    }
+
     /// Units that the problem moves: what amounts are small or large against.
     pub fn scale(&self) -> f64 {
         self.scale
@@ -348,6 +355,51 @@ impl<'m> View<'m> {
         }
     }
 
+    /// Moves the amounts of all that trades as a step of the prices would, staying on the curves: offers and linear curves unsmoothed.
+    pub fn follow(&self, at: &mut Evaluation, step: &[f64]) {
+        for active in &mut at.pairs {
+            let index = active.index as usize;
+            let x = active.x - active.h * (step[active.input as usize] - active.m * step[active.output as usize]);
+            let (x, y) = if let Some(pair) = self.pairs.get(index) {
+                let (i, o) = if active.input == pair.tokens[0] { (0, 1) } else { (1, 0) };
+                let (i, o, curve) = (pair.coins[i] as usize, pair.coins[o] as usize, self.markets.curve(pair.market));
+                let x = x.clamp(0.0, curve.cap(i, o));
+                (x, curve.output(i, o, x))
+            } else {
+                let limit = &self.limits[index - self.pairs.len()];
+                let x = x.clamp(0.0, limit.cap);
+                (x, limit.rate * x)
+            };
+            at.surplus[active.input as usize] -= active.share * (x - active.x);
+            at.surplus[active.output as usize] += active.share * (y - active.y);
+            (active.x, active.y) = (x, y);
+        }
+        for active in &mut at.bundles {
+            let bundle = &self.bundles[active.index as usize];
+            let fill = (active.fill + active.h * bundle.profit(step)).clamp(0.0, bundle.cap);
+            for &(t, k) in &bundle.moves {
+                at.surplus[t as usize] += k * (fill - active.fill);
+            }
+            active.fill = fill;
+        }
+        for active in &mut at.blocks {
+            let block = &self.blocks[active.index as usize];
+            let (n, old) = (block.tokens.len(), &active.response.trade);
+            let mut trade = old.clone();
+            for (k, z) in trade.iter_mut().enumerate() {
+                let row = &active.response.hessian[k * n..(k + 1) * n];
+                *z += row.iter().zip(&block.tokens).map(|(h, &t)| h * step[t as usize]).sum::<f64>();
+            }
+            let Some(last) = (0..n).max_by(|&a, &b| old[a].abs().total_cmp(&old[b].abs())) else { continue };
+            if trade != *old && self.markets.curve(block.market).complete(&mut trade, last) {
+                for (k, &t) in block.tokens.iter().enumerate() {
+                    at.surplus[t as usize] += active.share * (trade[k] - old[k]);
+                }
+                active.response.trade = trade;
+            }
+        }
+    }
+
     /// The bound at `nu`, offers unsmoothed, as if there were no markets: add to it what each may earn.
     pub fn bound_without_markets(&self, nu: &[f64]) -> f64 {
         let brought: f64 = self.endowment.iter().zip(nu).map(|(e, n)| e * n).sum();
@@ -373,14 +425,7 @@ impl<'m> View<'m> {
                 continue;
             }
             let (pi, po, i, j) = if forward { (pa, pb, 0, 1) } else { (pb, pa, 1, 0) };
-            let curve = self.markets.curve(pair.market);
-            let (i, j) = (pair.coins[i] as usize, pair.coins[j] as usize);
-            let profit = if let Curve::Linear(_) = curve {
-                (po * curve.rate(i, j) - pi) * curve.cap(i, j)
-            } else {
-                let r = curve.respond_pair(i, j, pi / po, 0.0);
-                po * r.output - pi * r.input
-            };
+            let profit = profit(self.markets.curve(pair.market), [i, j].map(|k| pair.coins[k] as usize), [pi, po]);
             each((1 << pair.coins[0]) | (1 << pair.coins[1]), pair.market, profit);
         }
         for block in self.blocks.iter().filter(|b| b.trades(|t| nu[t as usize])) {
@@ -394,10 +439,19 @@ impl<'m> View<'m> {
 }
 
 impl Bundle {
-    /// What a unit brings at these prices.
+    /// What a unit brings at these prices, or what it brings more for such a step of theirs.
     fn profit(&self, nu: &[f64]) -> f64 {
         self.moves.iter().map(|&(t, k)| k * nu[t as usize]).sum()
     }
+}
+
+/// What the way i → j through a market earns at the prices of its input and output.
+pub(crate) fn profit(curve: &Curve, [i, j]: [usize; 2], [pi, po]: [f64; 2]) -> f64 {
+    if let Curve::Linear(_) = curve {
+        return (po * curve.rate(i, j) - pi).max(0.0) * curve.cap(i, j);
+    }
+    let r = curve.respond_pair(i, j, pi / po, 0.0);
+    po * r.output - pi * r.input
 }
 
 impl Evaluation {

@@ -118,6 +118,16 @@ impl Curve {
         }
     }
 
+    /// Makes the trade of coin `j` what the market pays, or asks, beside those of its other coins. False where the market does not do that
+    /// trade.
+    pub(crate) fn complete(&self, trade: &mut [f64], j: usize) -> bool {
+        match self {
+            Self::Weighted(c) => c.complete(trade, j),
+            Self::Stable(c) => c.complete(trade, j),
+            Self::Product(_) | Self::Ticks(_) | Self::Linear(_) => false,
+        }
+    }
+
     /// What `input` of coin `i` buys of coin `j`; beyond the cap, what the cap buys.
     pub fn output(&self, i: usize, j: usize, input: f64) -> f64 {
         match self {

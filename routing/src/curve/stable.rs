@@ -95,6 +95,13 @@ impl Stable {
         ((self.balances[j] - self.balance(i, j, x)) * self.unit[j]).max(0.0)
     }
 
+    pub(super) fn complete(&self, trade: &mut [f64], j: usize) -> bool {
+        let moved = |k: usize, z: f64| -(if z > 0.0 { z } else { self.gamma * z }) / self.unit[k];
+        let change = self.balance_beside(j, |k| self.balances[k] + moved(k, trade[k])) - self.balances[j];
+        trade[j] = self.unit[j] * if change < 0.0 { -change } else { -change / self.gamma };
+        (0..trade.len()).all(|k| (-self.balances[k]..self.gamma * CAP * self.balances[k]).contains(&moved(k, trade[k])))
+    }
+
     // In scaled units the marginal price is g_i/g_j; find x where γ·g_i/g_j meets the scaled m.
     pub(super) fn respond_pair(&self, i: usize, j: usize, m: f64) -> PairResponse {
         let goal = m * self.unit[i] / (self.unit[j] * self.gamma);
@@ -121,7 +128,8 @@ impl Stable {
             let step = (next - x).abs();
             x = next;
             y = self.balance(i, j, x);
-            if step < 1e-13 * x {
+            // The next step would be of the order of this one's square.
+            if step < 1e-9 * x {
                 break;
             }
         }

@@ -57,6 +57,26 @@ fn ticks_pay_across_a_gap() {
     assert!((after - before - 10.0 * 0.997 / (1.05 * 1.05)).abs() < 0.02);
 }
 
+#[test]
+fn a_trade_that_pays_what_the_market_asks_is_complete() {
+    for (name, curve, unfunded) in [("weighted", weighted(), -400.0), ("stable", stable(), -30_000.0)] {
+        let mut response = Response::default();
+        curve.respond(&[1.0, 1.03, 1.01], u8::MAX, &mut response);
+        for j in 0..3 {
+            let mut trade = response.trade.clone();
+            trade[j] = 0.0;
+            assert!(curve.complete(&mut trade, j), "{name}");
+            assert!((trade[j] - response.trade[j]).abs() < 1e-9, "{name}: {trade:?} {response:?}");
+        }
+        // A little more of the last coin is paid for at the margin.
+        let mut more = response.trade.clone();
+        more[2] += 1e-3;
+        assert!(curve.complete(&mut more, 0) && more[0] < response.trade[0], "{name}: {more:?}");
+        assert!(!curve.complete(&mut [0.0, unfunded, 0.0], 0), "{name}: beyond its cap");
+    }
+    assert!(!product().complete(&mut [-1.0, 0.0], 1));
+}
+
 /// The response to prices of all coins maximises profit: no feasible trade nearby does better, and the block is its derivative.
 fn check_block(curve: &Curve, nu: &[f64]) -> Result<(), TestCaseError> {
     let n = nu.len();

@@ -75,6 +75,15 @@ impl Weighted {
         self.reserves[j] * (-rest.exp_m1()).min(self.share)
     }
 
+    pub(super) fn complete(&self, trade: &mut [f64], j: usize) -> bool {
+        // r_k/R_k − 1.
+        let part = |k: usize, z: f64| if z > 0.0 { -z / self.reserves[k] } else { -self.gamma * z / self.reserves[k] };
+        let others = (0..trade.len()).filter(|&k| k != j).map(|k| self.weights[k] * part(k, trade[k]).ln_1p());
+        let change = self.reserves[j] * (-others.sum::<f64>() / self.weights[j]).exp_m1();
+        trade[j] = if change < 0.0 { -change } else { -change / self.gamma };
+        trade.iter().zip(&self.reserves).all(|(z, reserve)| z.abs() <= self.share * reserve)
+    }
+
     // Minimise Σ p_k·r_k over the level set, p_k = ν_k for coins paid out and ν_k/γ for coins taken in. With the multiplier
     // λ = e^ℓ: r_k = λ·w_k/p_k, that is ln(r_k/R_k) = ℓ − ln(p_k·R_k/w_k), where it has the right sign, else 0. The invariant
     // asks Σ w_k·ln(r_k/R_k) = 0: increasing and piecewise linear in ℓ.

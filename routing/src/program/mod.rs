@@ -61,6 +61,11 @@ enum Column {
 pub(crate) fn answers(view: &View, nu: &[f64], smoothing: &Smoothing) -> Flows {
     let mut at = Evaluation::default();
     view.evaluate(nu, smoothing, &mut at);
+    flows_of(view, nu, &at)
+}
+
+/// The flows of an evaluation in which every market counts whole.
+pub(crate) fn flows_of(view: &View, nu: &[f64], at: &Evaluation) -> Flows {
     let mut flows = Flows { fills: vec![0.0; view.limits.len() + view.bundles.len()], ..Flows::default() };
     for active in &at.bundles {
         flows.fills[view.limits.len() + active.index as usize] = active.fill;
@@ -77,8 +82,8 @@ pub(crate) fn answers(view: &View, nu: &[f64], smoothing: &Smoothing) -> Flows {
         trade[pair.coins[to] as usize] = active.y;
         flows.markets.push(Flow { market: pair.market, trade });
     }
-    for active in at.blocks {
-        flows.markets.push(Flow { market: view.blocks[active.index as usize].market, trade: active.response.trade });
+    for active in &at.blocks {
+        flows.markets.push(Flow { market: view.blocks[active.index as usize].market, trade: active.response.trade.clone() });
     }
     flows.gross = gross(view, nu, &flows);
     flows

@@ -292,6 +292,7 @@ pub fn rebalance(
     let mut value = basket.worth(basket.positions.iter().map(|p| p.held));
     let (problem, now) = basket.problem(value, true);
     let mut search = Search::new(snapshot, &problem, None, barred, budget);
+    search.unit = basket.unit();
     if let Some(warm) = warm.filter(|w| w.len() == search.prices.len()) {
         search.prices.copy_from_slice(warm);
     }
@@ -302,7 +303,7 @@ pub fn rebalance(
     let view = search.whole.clone();
     let used = search.refine(&view, &STAGES);
     search.prune(used);
-    search.climb(Reach::Far);
+    search.climb(&[Reach::Far]);
     let mut best = search.best.clone()?;
     let mut prices = search.prices.clone();
     let mut found = basket.read(search.outcome(), snapshot, now, search.bound);
@@ -313,10 +314,11 @@ pub fn rebalance(
         value = found.worth;
         let (problem, now) = basket.problem(value, false);
         let mut search = Search::new(snapshot, &problem, None, barred, budget);
+        search.unit = basket.unit();
         search.prices = prices;
         search.adopt(best.prices.iter().copied());
         search.prune(best.kept.clone());
-        search.grow(Reach::Far);
+        search.grow(&[Reach::Far]);
         let Some(again) = search.best.clone() else { break };
         best = again;
         prices = search.prices.clone();

@@ -116,7 +116,7 @@ impl Batch {
         let view = search.whole.clone();
         let used = search.refine(&view, &STAGES);
         search.prune(used);
-        search.climb(Reach::Far);
+        search.climb(&[Reach::Far]);
         let bound = self.bound(&search);
         let best = search.best.take()?;
         let relaxed = best.value;

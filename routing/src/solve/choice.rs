@@ -2,19 +2,22 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::dual::{Minimum, Stop, minimise};
+use crate::dual::{Minimum, Stop, balance, minimise};
 use crate::market::{MarketId, Token};
 use crate::path::{Hop, Path, Paths};
 use crate::problem::Limit;
 use crate::program;
 use crate::view::{Kept, Smoothing, View, gas};
 
+use super::candidates::{Candidate, ordered};
 use super::{Choice, FINE, Search};
 
 /// Worth, as a part of the problem's scale, that a better choice of markets might add.
 const FAR: f64 = 0.03;
 /// Gas, over and above the settlement's own, that a better choice of markets might save.
 const FAR_GAS: f64 = 1e6;
+/// A difference in worth, as a part of the problem's scale, that nothing is looked at for.
+const LEAST: f64 = 2e-7;
 /// Markets added at once: so many, or as many again as there are already.
 const ADD: usize = 8;
 /// Parts of an offer that single paths are looked for.
@@ -36,14 +39,20 @@ const DETOURS: usize = 4;
 const ROUND: [f64; 4] = [1e-3, 1e-4, 1e-5, FINE];
 /// Longest single paths that are tried: the next only where there is none so short.
 const PATH_HOPS: [usize; 3] = [3, 5, 10];
-/// Paths that are split over.
+/// Paths that are split over: at first, and at the most.
+const FEW_PATHS: usize = 3;
 const PATHS: usize = 5;
+
+/// Around the choice.
+const NEAR_BY: [Reach; 2] = [Reach::Between, Reach::Through];
 
 /// How far a search looks for markets to add.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// Between the tokens of the paths that the search began with.
-    Near,
+    /// Between the tokens of the choice.
+    Between,
+    /// Through one token more.
+    Through,
     /// Everywhere.
     Far,
 }
@@ -55,39 +64,50 @@ impl<'a> Search<'a> {
         if kept.is_empty() || self.seen.contains(&kept) || self.is_over() {
             return None;
         }
-        let mut view =
-            View::part(&self.snapshot.markets, self.problem, &kept, gas(&self.snapshot.markets, &kept), &mut self.renumber);
-        view.bar(self.barred);
         let smoothing = Smoothing { gas: None, gas_value: self.gas_value, linear: FINE };
-        let mut nu: Vec<f64> = match &self.best {
-            // Tokens that the best choice priced are closer there.
-            Some(best) => view
-                .tokens
-                .iter()
-                .map(|t| best.prices.iter().find(|(token, _)| token == t).map_or(self.prices[*t as usize], |p| p.1))
-                .collect(),
-            None => view.tokens.iter().map(|&t| self.prices[t as usize]).collect(),
-        };
-        // Below that not even all the gas that leaving markets out would save makes a better choice of it.
-        let saved = gas(&self.snapshot.markets, &kept) * self.gas_value;
-        let below = self.best.as_ref().map_or(f64::NEG_INFINITY, |best| best.value - saved - FINE * view.scale());
-        let stop = Stop { tolerance: 1e-9, iterations: 60, progress: 0.0, below };
-        let start = nu.clone();
-        let mut minimum: Minimum = minimise(&view, &mut nu, &smoothing, stop, &mut self.work);
-        self.budget.spend(u64::from(minimum.evaluations) * view.size());
-        if !minimum.converged && self.work.last().value >= below && !self.problem.served.is_empty() {
-            // Many orders have many corners: round ones first.
-            nu = start;
-            for linear in ROUND {
-                let smoothing = Smoothing { linear, ..smoothing };
-                minimum = minimise(&view, &mut nu, &smoothing, Stop { below: f64::NEG_INFINITY, ..stop }, &mut self.work);
-                self.budget.spend(u64::from(minimum.evaluations) * view.size());
+        let mut start = self.prices.clone();
+        // Tokens that the best choice priced are closer there.
+        for &(token, price) in self.best.iter().flat_map(|best| &best.prices) {
+            start[token as usize] = price;
+        }
+        let (view, nu, minimum) = loop {
+            let spent = gas(&self.snapshot.markets, &kept);
+            let mut view = View::part(&self.snapshot.markets, self.problem, &kept, spent, &mut self.renumber);
+            view.bar(self.barred);
+            // Below that not even all the gas that leaving markets out would save makes a better choice of it.
+            let below =
+                self.best.as_ref().map_or(f64::NEG_INFINITY, |best| best.value - spent * self.gas_value - FINE * view.scale());
+            let stop = Stop { tolerance: 1e-9, iterations: 60, progress: 0.0, below };
+            let mut nu: Vec<f64> = view.tokens.iter().map(|&t| start[t as usize]).collect();
+            let mut minimum: Minimum = minimise(&view, &mut nu, &smoothing, stop, &mut self.work);
+            self.budget.spend(u64::from(minimum.evaluations) * view.size());
+            if !minimum.converged && self.work.last().value >= below && !self.problem.served.is_empty() {
+                // Many orders have many corners: round ones first.
+                nu = view.tokens.iter().map(|&t| start[t as usize]).collect();
+                for linear in ROUND {
+                    let smoothing = Smoothing { linear, ..smoothing };
+                    minimum = minimise(&view, &mut nu, &smoothing, Stop { below: f64::NEG_INFINITY, ..stop }, &mut self.work);
+                    self.budget.spend(u64::from(minimum.evaluations) * view.size());
+                }
             }
-        }
-        self.seen.insert(kept.clone());
-        if self.work.last().value < below {
-            return None;
-        }
+            self.seen.insert(kept.clone());
+            if self.work.last().value < below {
+                return None;
+            }
+            let used = self.used(&view);
+            // Orders that meet at a corner of their limits may rest at one price and trade at the next.
+            if !minimum.converged || used == kept || !self.problem.served.is_empty() {
+                break (view, nu, minimum);
+            }
+            // What does not trade saves its gas, and prices hardly move for that.
+            if used.is_empty() || self.seen.contains(&used) {
+                return None;
+            }
+            kept = used;
+            for (&token, nu) in view.tokens.iter().zip(nu) {
+                start[token as usize] = nu;
+            }
+        };
         let bound = view.bound(&nu, 0.0);
         let price = view.local(self.problem.gas.token).map_or(1.0, |t| nu[t as usize]);
         // What does not trade at all is the first to go.
@@ -100,12 +120,16 @@ impl<'a> Search<'a> {
         let promising = self.best.as_ref().is_none_or(|best| bound > best.value);
         let value = if minimum.converged || !promising {
             bound
-        } else if kept.len() <= SMALL {
-            // The dual value of prices that did not converge says little: the programme does.
-            self.budget.spend(PROGRAM_WORK);
-            program::solve(&view, &nu, COARSE, None).map_or(f64::NEG_INFINITY, |flows| flows.gross)
         } else {
-            f64::NEG_INFINITY
+            // The dual value of prices that did not converge says little: flows do, and a programme where those do not balance.
+            let flows = program::flows_of(&view, &nu, balance(&view, &nu, &smoothing, &mut self.work));
+            let good = self.problem.served.is_empty() && flows.gross > f64::NEG_INFINITY;
+            if good || kept.len() > SMALL {
+                flows.gross
+            } else {
+                self.budget.spend(PROGRAM_WORK);
+                program::solve(&view, &nu, COARSE, None).map_or(flows.gross, |found| found.gross.max(flows.gross))
+            }
         };
         let prices = view.tokens.iter().copied().zip(nu).collect();
         Some(Choice { kept, bound, value, prices, margins })
@@ -129,15 +153,29 @@ impl<'a> Search<'a> {
             self.prune(kept);
         }
         self.ways = ways;
-        self.settle();
+        self.plain.clone_from(&self.best);
+        if self.best.as_ref().is_some_and(|best| best.value <= self.problem.reserve) {
+            // There may be nothing to be had.
+            self.tighten();
+        }
+        self.climb(&NEAR_BY);
+        if self.best.as_ref().zip(self.plain.as_ref()).is_some_and(|(best, plain)| best.kept == plain.kept) {
+            self.plain = None;
+        }
+        self.tighten();
+    }
+
+    /// The bound at the prices of the best choice.
+    fn tighten(&mut self) {
+        self.outsiders();
     }
 
     /// Improves the best choice by the markets beside it and by detours, for as long as they help.
     pub(super) fn settle(&mut self) {
         let mut ways = std::mem::take(&mut self.ways);
         for _ in 0..DETOURS {
-            self.near = self.best.iter().flat_map(|best| best.prices.iter().map(|p| p.0)).collect();
-            self.climb(Reach::Near);
+            self.dull.fill(false);
+            self.climb(&NEAR_BY);
             if self.is_hopeless() || self.is_far_off() || !self.detour(&mut ways) {
                 break;
             }
@@ -151,7 +189,7 @@ impl<'a> Search<'a> {
         let mut ways = std::mem::take(&mut self.ways);
         let mut starts: Vec<Vec<Kept>> = Vec::new();
         for way in &mut ways {
-            starts.extend((2..PATHS).map(|count| self.disjoint(way, count)));
+            starts.extend((2..=PATHS).filter(|&count| count != FEW_PATHS).map(|count| self.disjoint(way, count)));
             starts.extend(WEIGHTS.map(|weight| self.part_by_part(way, weight)));
         }
         self.ways = ways;
@@ -232,13 +270,18 @@ impl<'a> Search<'a> {
     }
 
     /// Adds and drops for as long as it helps.
-    pub(super) fn climb(&mut self, reach: Reach) {
+    pub(super) fn climb(&mut self, reaches: &[Reach]) {
         loop {
-            let improved = self.grow(reach) | self.drop_one();
+            let improved = self.grow(reaches) || self.drop_one();
             if !improved || self.is_hopeless() || self.is_far_off() || self.is_over() {
                 break;
             }
         }
+    }
+
+    /// A difference in worth that is not worth the time to look for it.
+    pub(super) fn least(&self) -> f64 {
+        LEAST * self.scale() * self.unit
     }
 
     /// Whether a choice does anything for what the problem offers: cycles of their own need no order, and serve none.
@@ -250,24 +293,29 @@ impl<'a> Search<'a> {
         !self.problem.endowment.is_empty() || self.problem.limits.iter().any(pays)
     }
 
-    /// Adds markets that would earn their gas, many at once and then one at a time. True if it helped.
-    pub(super) fn grow(&mut self, reach: Reach) -> bool {
+    /// Adds markets that would earn their gas: many at once for as long as that helps, then one. True if it helped.
+    pub(super) fn grow(&mut self, reaches: &[Reach]) -> bool {
         let mut improved = false;
-        loop {
-            let outside = self.outsiders(reach);
-            let many = ADD.max(self.best.as_ref().map_or(0, |best| best.kept.len()));
-            let mut added = self.prune(self.with(&outside[..outside.len().min(many)]));
-            for candidate in outside.iter().take(ADD) {
-                if added {
-                    break;
+        let mut refused: Vec<Candidate> = Vec::new();
+        'many: while !self.is_over() {
+            refused.clear();
+            for reach in reaches {
+                let outside = match reach {
+                    Reach::Between => self.between(),
+                    Reach::Through => self.through(),
+                    Reach::Far => self.outsiders(),
+                };
+                let many = ADD.max(self.best.as_ref().map_or(0, |best| best.kept.len()));
+                let together: Vec<Kept> = outside.iter().take(many).flat_map(|candidate| candidate.kept.clone()).collect();
+                if self.prune(self.with(&together)) {
+                    improved = true;
+                    continue 'many;
                 }
-                added = self.prune(self.with(std::slice::from_ref(candidate)));
+                refused.extend(outside.into_iter().take(ADD));
             }
-            improved |= added;
-            if !added || self.is_over() {
-                return improved;
-            }
+            break;
         }
+        improved || refused.iter().any(|candidate| self.prune(self.with(&candidate.kept)))
     }
 
     /// The best choice with more markets.
@@ -288,7 +336,9 @@ impl<'a> Search<'a> {
         while let Some((choice, better)) = self.consider(kept) {
             improved |= better;
             let mut failing: Vec<usize> = (0..choice.kept.len()).filter(|&k| choice.margins[k] < 0.0).collect();
-            if failing.is_empty() {
+            // By duality no part of the choice is worth more than that.
+            let most = choice.bound - failing.iter().map(|&k| choice.margins[k]).sum::<f64>();
+            if failing.is_empty() || self.best.as_ref().is_some_and(|best| most <= best.value + self.least()) {
                 break;
             }
             failing.sort_by(|&a, &b| choice.margins[a].total_cmp(&choice.margins[b]));
@@ -311,7 +361,7 @@ impl<'a> Search<'a> {
                     let left = Kept { market, coins };
                     // By duality: what the others are worth at the same prices, they are worth at most.
                     let most = best.bound - best.margins[k].max(idle) + self.margin(&best, left);
-                    if most > best.value {
+                    if most > best.value + self.least() {
                         let mut kept = best.kept.clone();
                         if coins == 0 {
                             kept.remove(k);
@@ -353,37 +403,29 @@ impl<'a> Search<'a> {
     }
 
     /// Markets outside of the best choice that would earn their gas at its prices, best first.
-    fn outsiders(&mut self, reach: Reach) -> Vec<Kept> {
+    fn outsiders(&mut self) -> Vec<Candidate> {
         let Some(best) = &self.best else { return Vec::new() };
         let start = self.prices.clone();
         let own = best.prices.clone();
         self.adopt(own.into_iter());
         let prices = std::mem::replace(&mut self.prices, start);
         let Some(best) = &self.best else { return Vec::new() };
-        let snapshot = self.snapshot;
-        let view = &self.whole;
+        let (markets, view) = (&self.snapshot.markets, &self.whole);
         let gas_value = self.problem.gas.price * prices[self.problem.gas.token as usize];
-        self.bound = self.bound.min(view.bound(&prices, gas_value));
-        let mut found: Vec<(f64, Kept)> = Vec::new();
+        let least = self.least();
+        let mut bound = view.bound_without_markets(&prices);
+        let mut found: Vec<Candidate> = Vec::new();
         view.profits(&prices, |coins, market, profit| {
-            let margin = profit - snapshot.markets.gas(market) * gas_value;
-            if margin <= 0.0 {
-                return;
-            }
-            let coins = match reach {
-                Reach::Far => coins,
-                Reach::Near => {
-                    let near = snapshot.markets.coins(market).iter().enumerate().filter(|(_, token)| self.near.contains(token));
-                    near.fold(0, |mask, (k, _)| mask | (1 << k)) & coins
-                }
-            };
-            if coins.count_ones() > 1 && !best.kept.iter().any(|k| k.market == market && k.coins & coins == coins) {
-                found.push((margin, Kept { market, coins }));
+            let margin = profit - markets.gas(market) * gas_value;
+            bound += margin.max(0.0);
+            let kept = Kept { market, coins };
+            if margin > least && !best.kept.iter().any(|k| k.market == market && k.coins & coins == coins) {
+                found.push(Candidate { margin, kept: vec![kept] });
             }
         });
-        self.budget.spend(2 * view.size());
-        found.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        found.into_iter().map(|f| f.1).collect()
+        self.bound = self.bound.min(bound);
+        self.budget.spend(view.size());
+        ordered(found)
     }
 
     /// The best single path and the best few that share no market.
@@ -397,7 +439,7 @@ impl<'a> Search<'a> {
             }
         }
         found.push(self.disjoint(way, 1));
-        found.push(self.disjoint(way, PATHS));
+        found.push(self.disjoint(way, FEW_PATHS));
         found
     }
 

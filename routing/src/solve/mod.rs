@@ -2,23 +2,26 @@
 //!
 //! 1. **Choice.** On a choice of markets everything is convex, and the dual gives its worth in a few dozen evaluations of a few
 //!    markets, without a programme: so choices are compared by the hundred. From the best single path and the best few, markets that do
-//!    not earn their gas are dropped, markets that would and detours that pay are added, for as long as it helps. This alone is what
-//!    [`Search::first`] answers from, cut short for large orders among many markets; [`Search::improve`] then goes on with it.
+//!    not earn their gas are dropped, markets that would and detours that pay at the choice's prices are added, for as long as it helps.
+//!    This alone is what [`Search::first`] answers from, cut short for large orders among many markets; [`Search::improve`] then goes on
+//!    with it, and with detours along the best paths for a part more.
 //! 2. **Prices** over all markets, each at its gas or not at all: the minimum of the gas-aware dual, its corners rounded less and
 //!    less. They bound what any choice could reach, and [`Search::improve`] takes them, and other paths, to begin again from. Once no
 //!    market outside of a choice would earn its gas and all inside do, the choice is optimal: its worth is the bound. The bound is
 //!    the least of those at all prices met on the way. Prices to start from are found once for many solves ([`clearing_prices`]).
-//! 3. **Flows** on the best choice: the markets' answers to its prices where they leave no amount open, else by the linear programme.
+//! 3. **Flows** on the best choice: the markets' answers to its prices, balanced by steps too small for prices to show; the linear programme
+//!    where that leaves a gap.
 
 pub(crate) mod basket;
 pub(crate) mod batch;
+mod candidates;
 mod choice;
 mod refine;
 
 use rustc_hash::FxHashSet;
 
 use crate::budget::Budget;
-use crate::dual::{Stop, Workspace, minimise};
+use crate::dual::{Stop, Workspace, balance, minimise};
 use crate::market::{MarketId, Markets, Token};
 use crate::path::{Hop, Hops};
 use crate::problem::{Certificate, GasPrice, Limit, Outcome, Problem, Status, Wanted};
@@ -29,14 +32,16 @@ use crate::view::{Kept, Renumber, Smoothing, View, gas};
 const NEAR: f64 = 0.3;
 /// Smoothing of limits once markets are chosen.
 const FINE: f64 = 3e-6;
+/// The same once flows are, sharper and sharper.
+const SHARPER: [f64; 5] = [FINE, 1e-7, 3e-9, 1e-10, 3e-12];
 /// Widths of the chords around prices that are as good as they come.
 const WIDTHS: [f64; 4] = [1e-2, 1e-3, 1e-4, 1e-5];
 /// A convex gap that is as good as none: a part of the problem's scale (10⁻⁴ basis points).
 const CLOSED: f64 = 1e-8;
 
 /// What may be spent on the first outcome: so much, and so many looks at each market. Large orders would take many times that.
-const FIRST_WORK: u64 = 100_000;
-const FIRST_LOOKS: u64 = 80;
+const FIRST_WORK: u64 = 20_000;
+const FIRST_LOOKS: u64 = 20;
 
 /// Markets with what is derived of them once and used by every solve.
 #[derive(Debug, Clone)]
@@ -166,13 +171,17 @@ pub struct Search<'a> {
     prices: Vec<f64>,
     /// What a unit of gas costs in the objective.
     gas_value: f64,
+    /// What a unit of worth counts in the objective.
+    unit: f64,
     bound: f64,
     work: Workspace,
     renumber: Renumber,
     seen: FxHashSet<Vec<Kept>>,
     best: Option<Choice>,
-    /// Tokens of the paths that the choice began with.
-    near: Vec<Token>,
+    /// What single paths led to, before markets beside them were added.
+    plain: Option<Choice>,
+    /// Tokens that no detour through them would earn its gas, at prices met since this was last forgotten.
+    dull: Vec<bool>,
     /// What is traded for what, with the paths between the two: found by the first look, used again by later ones.
     ways: Vec<choice::Way<'a>>,
 }
@@ -208,12 +217,14 @@ impl<'a> Search<'a> {
             whole,
             prices,
             gas_value,
+            unit: 1.0,
             bound: f64::INFINITY,
             work: Workspace::default(),
             renumber: Renumber::default(),
             seen: FxHashSet::default(),
             best: None,
-            near: Vec::new(),
+            plain: None,
+            dull: vec![false; snapshot.markets.tokens()],
             ways: Vec::new(),
         }
     }
@@ -229,17 +240,24 @@ impl<'a> Search<'a> {
         self.outcome()
     }
 
+    /// What paths alone lead to: worth less than the first outcome, but with no cycles in it that cannot be funded. None where they
+    /// lead nowhere, or where that is the first outcome.
+    pub fn plain(&mut self) -> Option<Outcome> {
+        let plain = self.plain.take()?;
+        let best = self.best.replace(plain);
+        let outcome = self.outcome();
+        self.best = best;
+        Some(outcome)
+    }
+
     /// Looks for a better choice of markets and a lower bound with what is left of the budget; the outcome, if it is a better one.
     pub fn improve(&mut self) -> Option<Outcome> {
         let before = self.best.as_ref()?.value;
         if self.is_hopeless() || self.is_far_off() || self.budget.is_spent() {
             return None;
         }
-        let cut = self.is_over();
         self.spare = 0;
-        if cut {
-            self.settle();
-        }
+        self.settle();
         self.bound_and_retry();
         let better = self.best.as_ref().is_some_and(|best| best.value > before);
         better.then(|| self.outcome())
@@ -276,38 +294,46 @@ impl<'a> Search<'a> {
         (view, choice.prices.iter().map(|p| p.1).collect())
     }
 
+    /// Prices anew with corners of limits of another width.
+    fn sharpen(&mut self, view: &View, nu: &mut [f64], linear: f64) {
+        let smoothing = Smoothing { gas: None, gas_value: self.gas_value, linear };
+        let stop = Stop { tolerance: 1e-10, iterations: 60, progress: 0.0, below: f64::NEG_INFINITY };
+        let minimum = minimise(view, nu, &smoothing, stop, &mut self.work);
+        self.budget.spend(u64::from(minimum.evaluations) * view.size());
+    }
+
     /// Step 3: flows and certificate.
     fn outcome(&mut self) -> Outcome {
         let Some(best) = self.best.clone().filter(|best| best.bound > self.problem.reserve) else { return self.idle() };
         let (view, mut nu) = self.part_of(&best);
-        // Where prices leave no amount open, the markets' answers to them are the flows, or nearly; and what is left if no programme
-        // has a solution.
-        let answers = program::answers(&view, &nu, &Smoothing { gas: None, gas_value: self.gas_value, linear: FINE });
-        let mut bound = best.bound;
         let enough = CLOSED * view.scale();
-        let mut flows = Some(answers).filter(|answers| answers.gross.is_finite());
+        let mut bound = best.bound;
+        let mut flows: Option<Flows> = None;
         let gap = |bound: f64, flows: &Option<Flows>| flows.as_ref().map_or(f64::INFINITY, |f| bound - f.gross);
-        for (linear, widths, enough) in [
-            (FINE, [1e-2, 1e-4], enough),
-            // From here on a programme costs more than it brings.
-            (1e-4, [1e-2, 1e-3], 10.0 * enough),
-            (1e-8, [1e-4, 1e-6], 10.0 * enough),
-            (1e-6, [1e-3, 1e-4], 10.0 * enough),
-        ] {
+        // Where prices leave no amount open, the markets' answers to them are the flows; where limits do, their corners are made sharper.
+        for linear in SHARPER {
+            if linear != FINE {
+                self.sharpen(&view, &mut nu, linear);
+                bound = bound.min(view.bound(&nu, 0.0));
+            }
+            let smoothing = Smoothing { gas: None, gas_value: self.gas_value, linear };
+            let found = program::flows_of(&view, &nu, balance(&view, &nu, &smoothing, &mut self.work));
+            if found.gross > flows.as_ref().map_or(f64::NEG_INFINITY, |f| f.gross) {
+                flows = Some(found);
+            }
+            if gap(bound, &flows) <= enough || !view.has_corners() {
+                break;
+            }
+        }
+        // A programme asks for no derivatives. The later ones cost more than they bring where the gap is small.
+        for (linear, widths, enough) in
+            [(None, [1e-2, 1e-4], enough), (Some(1e-4), [1e-2, 1e-3], 10.0 * enough), (Some(1e-6), [1e-3, 1e-4], 10.0 * enough)]
+        {
             if gap(bound, &flows) <= enough {
                 break;
             }
-            if linear != FINE {
-                // The corners of limits, sharper; or, where that did not do, rounder and sharper again.
-                let smoothing = Smoothing { gas: None, gas_value: self.gas_value, linear };
-                let minimum = minimise(
-                    &view,
-                    &mut nu,
-                    &smoothing,
-                    Stop { tolerance: 1e-10, iterations: 60, progress: 0.0, below: f64::NEG_INFINITY },
-                    &mut self.work,
-                );
-                self.budget.spend(u64::from(minimum.evaluations) * view.size());
+            if let Some(linear) = linear {
+                self.sharpen(&view, &mut nu, linear);
                 bound = bound.min(view.bound(&nu, 0.0));
             }
             for delta in widths {

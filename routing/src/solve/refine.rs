@@ -35,19 +35,21 @@ impl Search<'_> {
                 break;
             }
         }
+        self.used(view)
+    }
+
+    /// The markets that trade at the prices last met, with the coins that move.
+    pub(super) fn used(&self, view: &View) -> Vec<Kept> {
         let last = self.work.last();
-        let mut kept: Vec<Kept> = Vec::new();
-        for active in last.pairs.iter().filter(|p| (p.index as usize) < view.pairs.len()) {
-            let pair = &view.pairs[active.index as usize];
-            kept.push(Kept { market: pair.market, coins: (1 << pair.coins[0]) | (1 << pair.coins[1]) });
-        }
-        for active in &last.blocks {
-            let moved =
-                active.response.trade.iter().enumerate().filter(|(_, z)| **z != 0.0).fold(0, |mask, (k, _)| mask | (1 << k));
-            kept.push(Kept { market: view.blocks[active.index as usize].market, coins: moved });
-        }
-        kept.sort_unstable();
-        kept
+        let pairs = last.pairs.iter().filter_map(|active| view.pairs.get(active.index as usize));
+        let pairs = pairs.map(|pair| Kept { market: pair.market, coins: (1 << pair.coins[0]) | (1 << pair.coins[1]) });
+        let blocks = last.blocks.iter().map(|active| {
+            let moved = active.response.trade.iter().enumerate().filter(|(_, z)| **z != 0.0);
+            Kept { market: view.blocks[active.index as usize].market, coins: moved.fold(0, |mask, (k, _)| mask | (1 << k)) }
+        });
+        let mut used: Vec<Kept> = pairs.chain(blocks).collect();
+        used.sort_unstable();
+        used
     }
 
     /// The bound at the prices there are, and the markets that matter near them: those that earn a part of their gas, and those
@@ -87,7 +89,7 @@ impl Search<'_> {
     /// matter that earn a part of their gas at prices met so far: the set grows until none outside of it adds to the bound.
     pub(super) fn bound_and_retry(&mut self) {
         self.restart();
-        self.climb(Reach::Far);
+        self.climb(&[Reach::Far]);
         let Some(best) = &self.best else { return };
         let (start, prices) = (self.prices.clone(), best.prices.clone());
         self.adopt(prices.into_iter());
@@ -107,7 +109,7 @@ impl Search<'_> {
             view.bar(self.barred);
             let used = self.refine(&view, &STAGES);
             if self.prune(used) {
-                self.climb(Reach::Far);
+                self.climb(&[Reach::Far]);
             }
             let value = self.best.as_ref().map_or(0.0, |best| best.value);
             if self.budget.is_spent() || self.bound - value <= GOOD * self.scale() {

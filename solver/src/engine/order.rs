@@ -234,6 +234,11 @@ impl<'a> Attempt<'a> {
             let barred = self.barred.clone();
             let mut search = Search::new(&self.liquidity.snapshot, &compiled.problem, warm, &barred, &budget);
             let mut next = self.consider(search.first());
+            if self.best.is_none()
+                && let Some(plain) = search.plain()
+            {
+                self.consider(plain);
+            }
             // One that does not verify is no reason not to look for a better one.
             if let (Some(show), Some(best)) = (&mut early, &self.best)
                 && let Ok(first) = self.verified(best.clone(), search.bound(), attempt)
