@@ -4,6 +4,7 @@
 //!   pools, and what is left between the result and what no solution could exceed.
 //! - `compare`: other routers on the same pools, the same order and the same gas, measured against the same bound.
 //! - `batch`: whole batches: welfare and time, beside what their orders get one by one.
+//! - `intent`: whole portfolios, beside rebalances put together of single trades.
 //! - `load`: a running service under auctions at a steady rate: latency, time left, memory.
 //!
 //! The kernels under them are timed one by one by `cargo bench -p ballast-bench`.
@@ -17,6 +18,7 @@ mod attempt;
 mod batch;
 mod clock;
 mod compare;
+mod intent;
 mod load;
 mod opponents;
 mod scenario;
@@ -45,6 +47,7 @@ enum Command {
     Compare(compare::CompareArgs),
     Batch(batch::BatchArgs),
     Load(load::LoadArgs),
+    Intent(intent::IntentArgs),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -54,6 +57,7 @@ fn main() -> anyhow::Result<()> {
         Command::Compare(args) => args.run()?,
         Command::Batch(args) => args.run()?,
         Command::Load(args) => args.run()?,
+        Command::Intent(args) => args.run()?,
     };
     if cli.json {
         eprintln!("{}", report.text);

@@ -232,6 +232,9 @@ impl Workspace {
                 }
             }
         }
+        for active in &self.current.bundles {
+            view.bundles[active.index as usize].moves.iter().for_each(|&(t, _)| add(t));
+        }
         for t in 0..view.endowment.len() {
             if view.endowment[t] != 0.0 {
                 add(t as u32);
@@ -290,6 +293,12 @@ impl Workspace {
                 }
             }
         }
+        for active in self.current.bundles.iter().filter(|b| b.h > 0.0) {
+            let moves = &view.bundles[active.index as usize].moves;
+            for (k, &(a, x)) in moves.iter().enumerate() {
+                moves[..=k].iter().for_each(|&(b, y)| add(a, b, active.h * x * y));
+            }
+        }
         let mut positive = true;
         for j in 0..n {
             let (above, below) = matrix.split_at_mut((j + 1) * n);
@@ -339,6 +348,11 @@ impl Workspace {
             for k in 0..n {
                 let z = active.response.trade[k];
                 self.diagonal[tokens[k] as usize] += active.share * active.response.hessian[k * n + k] + active.bend * z * z;
+            }
+        }
+        for active in self.current.bundles.iter().filter(|b| b.h > 0.0) {
+            for &(t, k) in &view.bundles[active.index as usize].moves {
+                self.diagonal[t as usize] += active.h * k * k;
             }
         }
         let mut power = 0.0;
@@ -392,6 +406,13 @@ impl Workspace {
             let w = p.bend * (p.y * d_o - p.x * di);
             self.product[i] += v - w * p.x;
             self.product[o] += w * p.y - v * p.m;
+        }
+        for active in self.current.bundles.iter().filter(|b| b.h > 0.0) {
+            let moves = &view.bundles[active.index as usize].moves;
+            let along = active.h * moves.iter().map(|&(t, k)| k * self.direction[t as usize]).sum::<f64>();
+            for &(t, k) in moves {
+                self.product[t as usize] += along * k;
+            }
         }
         for active in &self.current.blocks {
             let tokens = &view.blocks[active.index as usize].tokens;

@@ -17,6 +17,8 @@ pub struct Problem {
     pub wanted: Vec<Wanted>,
     /// Offers to take one token for another at a fixed rate.
     pub limits: Vec<Limit>,
+    /// Offers that move several tokens at once.
+    pub bundles: Vec<Bundle>,
     /// What pays for gas.
     pub gas: GasPrice,
     /// Worth below which an outcome is of no use: what is wanted is left over anyway, or must be. A search ends when its bound
@@ -48,6 +50,16 @@ pub struct Limit {
     /// Units given for a unit taken.
     pub rate: f64,
     /// The most units taken.
+    pub cap: f64,
+}
+
+/// An offer that moves several tokens at once in fixed proportions: what each unit of it brings of a token, or takes where that is
+/// negative, up to `cap` units.
+#[derive(Debug, Clone, Default)]
+pub struct Bundle {
+    /// Each token once.
+    pub moves: Vec<(Token, f64)>,
+    /// The most units.
     pub cap: f64,
 }
 
@@ -122,7 +134,7 @@ impl Certificate {
 pub struct Outcome {
     /// What each market trades.
     pub flows: Vec<Flow>,
-    /// Units taken by each limit.
+    /// Units taken by each limit, and then units of each bundle.
     pub fills: Vec<f64>,
     /// Prices of all tokens, in units of the objective.
     pub prices: Vec<f64>,

@@ -14,7 +14,7 @@ use arrayvec::ArrayVec;
 use crate::curve::{Curve, Response};
 use crate::market::{Block, MarketId, Markets, Pair, Token};
 use crate::path::Hop;
-use crate::problem::{Limit, Problem};
+use crate::problem::{Bundle, Limit, Problem};
 
 /// Prices do not fall below this.
 pub(crate) const FLOOR: f64 = 1e-7;
@@ -57,6 +57,16 @@ pub(crate) struct ActiveBlock {
     pub index: u32,
 }
 
+/// A bundle that is taken.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ActiveBundle {
+    pub index: u32,
+    /// Units of it.
+    pub fill: f64,
+    /// Weight of the rank-one term h·a·aᵀ, a being what a unit moves.
+    pub h: f64,
+}
+
 /// The dual function at a point.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Evaluation {
@@ -65,6 +75,7 @@ pub(crate) struct Evaluation {
     pub surplus: Vec<f64>,
     pub pairs: Vec<ActivePair>,
     pub blocks: Vec<ActiveBlock>,
+    pub bundles: Vec<ActiveBundle>,
 }
 
 /// A problem on a part of the markets.
@@ -76,6 +87,7 @@ pub(crate) struct View<'m> {
     pub pairs: Cow<'m, [Pair]>,
     pub blocks: Cow<'m, [Block]>,
     pub limits: Vec<Limit>,
+    pub bundles: Vec<Bundle>,
     pub endowment: Vec<f64>,
     /// Least price of each token: its weight.
     pub floor: Vec<f64>,
@@ -96,6 +108,7 @@ impl<'m> View<'m> {
             pairs: Cow::Borrowed(&markets.pairs),
             blocks: Cow::Borrowed(&markets.blocks),
             limits: problem.limits.clone(),
+            bundles: problem.bundles.clone(),
             endowment: Vec::new(),
             floor: Vec::new(),
             free: Vec::new(),
@@ -118,6 +131,9 @@ impl<'m> View<'m> {
         for limit in &problem.limits {
             scratch.add(limit.take);
             scratch.add(limit.give);
+        }
+        for &(token, _) in problem.bundles.iter().flat_map(|b| &b.moves) {
+            scratch.add(token);
         }
         scratch.add(problem.gas.token);
         let (mut pairs, mut blocks) = (Vec::with_capacity(kept.len()), Vec::new());
@@ -154,6 +170,7 @@ impl<'m> View<'m> {
             pairs: Cow::Owned(pairs),
             blocks: Cow::Owned(blocks),
             limits: problem.limits.clone(),
+            bundles: problem.bundles.clone(),
             endowment: Vec::new(),
             floor: Vec::new(),
             free: Vec::new(),
@@ -190,6 +207,9 @@ impl<'m> View<'m> {
             limit.take = of(limit.take).unwrap_or_default();
             limit.give = of(limit.give).unwrap_or_default();
             scale += limit.cap * limit.rate;
+        }
+        for (token, _) in self.bundles.iter_mut().flat_map(|b| &mut b.moves) {
+            *token = of(*token).unwrap_or_default();
         }
         for pair in self.pairs.iter().filter(|p| problem.served.contains(&p.market)) {
             let curve = self.markets.curve(pair.market);
@@ -228,7 +248,9 @@ impl<'m> View<'m> {
 
     /// Whether anything trades at one rate until it is used up.
     pub fn has_corners(&self) -> bool {
-        !self.limits.is_empty() || self.pairs.iter().any(|p| matches!(self.markets.curve(p.market), Curve::Linear(_)))
+        !self.limits.is_empty()
+            || !self.bundles.is_empty()
+            || self.pairs.iter().any(|p| matches!(self.markets.curve(p.market), Curve::Linear(_)))
     }
 
     /// Units that the problem moves: what amounts are small or large against.
@@ -262,6 +284,7 @@ impl<'m> View<'m> {
         out.value = self.endowment.iter().zip(nu).map(|(e, n)| e * n).sum();
         out.pairs.clear();
         out.blocks.clear();
+        out.bundles.clear();
         for (index, pair) in self.pairs.iter().enumerate() {
             let [a, b] = pair.tokens;
             let (pa, pb) = (nu[a as usize], nu[b as usize]);
@@ -296,6 +319,20 @@ impl<'m> View<'m> {
             let active = ActivePair { input, output, x, y, m, h: slope / po, share: 1.0, bend: 0.0, index };
             out.push(active, po * y - pi * x);
         }
+        for (index, bundle) in self.bundles.iter().enumerate() {
+            let profit = bundle.profit(nu);
+            if profit <= 0.0 {
+                continue;
+            }
+            let full = profit / smoothing.linear;
+            let (share, h) = if full < 1.0 { (full, bundle.cap / smoothing.linear) } else { (1.0, 0.0) };
+            let fill = share * bundle.cap;
+            out.value += fill * (profit - 0.5 * smoothing.linear * share);
+            for &(t, k) in &bundle.moves {
+                out.surplus[t as usize] += k * fill;
+            }
+            out.bundles.push(ActiveBundle { index: index as u32, fill, h });
+        }
         for (index, block) in self.blocks.iter().enumerate() {
             if !block.trades(|t| nu[t as usize]) {
                 continue;
@@ -318,7 +355,7 @@ impl<'m> View<'m> {
         }
     }
 
-    /// Moves the amounts of all that trades as a step of the prices would, staying on the curves: limits and linear curves unsmoothed.
+    /// Moves the amounts of all that trades as a step of the prices would, staying on the curves: offers and linear curves unsmoothed.
     pub fn follow(&self, at: &mut Evaluation, step: &[f64]) {
         for active in &mut at.pairs {
             let index = active.index as usize;
@@ -336,6 +373,14 @@ impl<'m> View<'m> {
             at.surplus[active.input as usize] -= active.share * (x - active.x);
             at.surplus[active.output as usize] += active.share * (y - active.y);
             (active.x, active.y) = (x, y);
+        }
+        for active in &mut at.bundles {
+            let bundle = &self.bundles[active.index as usize];
+            let fill = (active.fill + active.h * bundle.profit(step)).clamp(0.0, bundle.cap);
+            for &(t, k) in &bundle.moves {
+                at.surplus[t as usize] += k * (fill - active.fill);
+            }
+            active.fill = fill;
         }
         for active in &mut at.blocks {
             let block = &self.blocks[active.index as usize];
@@ -355,11 +400,12 @@ impl<'m> View<'m> {
         }
     }
 
-    /// The bound at `nu`, limits unsmoothed, as if there were no markets: add to it what each may earn.
+    /// The bound at `nu`, offers unsmoothed, as if there were no markets: add to it what each may earn.
     pub fn bound_without_markets(&self, nu: &[f64]) -> f64 {
         let brought: f64 = self.endowment.iter().zip(nu).map(|(e, n)| e * n).sum();
         let offered = |l: &Limit| (nu[l.give as usize] * l.rate - nu[l.take as usize]).max(0.0) * l.cap;
-        brought + self.limits.iter().map(offered).sum::<f64>()
+        let bundles = self.bundles.iter().map(|b| b.profit(nu).max(0.0) * b.cap);
+        brought + self.limits.iter().map(offered).sum::<f64>() + bundles.sum::<f64>()
     }
 
     /// The bound at `nu`: exact, each market less its gas but never below zero.
@@ -389,6 +435,13 @@ impl<'m> View<'m> {
             let moved = (0..response.trade.len()).filter(|&k| response.trade[k] != 0.0).fold(0, |mask, k| mask | (1 << k));
             each(moved, block.market, response.trade.iter().zip(&prices).map(|(z, p)| z * p).sum());
         }
+    }
+}
+
+impl Bundle {
+    /// What a unit brings at these prices, or what it brings more for such a step of theirs.
+    fn profit(&self, nu: &[f64]) -> f64 {
+        self.moves.iter().map(|&(t, k)| k * nu[t as usize]).sum()
     }
 }
 

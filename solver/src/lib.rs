@@ -20,6 +20,7 @@ pub mod engine;
 pub mod explain;
 pub mod intent;
 pub mod jit;
+pub mod market;
 pub mod pipeline;
 pub mod settlement;
 mod wide;

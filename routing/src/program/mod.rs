@@ -53,6 +53,8 @@ enum Column {
     Trade { block: usize, trade: ArrayVec<f64, 8> },
     /// Units taken by a limit.
     Limit { limit: usize },
+    /// Units of a bundle.
+    Bundle { bundle: usize },
 }
 
 /// What the markets answer to `nu`: flows that need no programme, where the prices leave no amount open.
@@ -64,7 +66,10 @@ pub(crate) fn answers(view: &View, nu: &[f64], smoothing: &Smoothing) -> Flows {
 
 /// The flows of an evaluation in which every market counts whole.
 pub(crate) fn flows_of(view: &View, nu: &[f64], at: &Evaluation) -> Flows {
-    let mut flows = Flows { fills: vec![0.0; view.limits.len()], ..Flows::default() };
+    let mut flows = Flows { fills: vec![0.0; view.limits.len() + view.bundles.len()], ..Flows::default() };
+    for active in &at.bundles {
+        flows.fills[view.limits.len() + active.index as usize] = active.fill;
+    }
     for active in &at.pairs {
         let index = active.index as usize;
         let Some(pair) = view.pairs.get(index) else {
@@ -92,6 +97,9 @@ pub(crate) fn solve(view: &View, nu: &[f64], delta: f64, incumbent: Option<&Flow
     for (index, limit) in view.limits.iter().enumerate() {
         let limit_column = Column::Limit { limit: index };
         build.column(limit_column, limit.cap, &[(limit.take, -1.0), (limit.give, limit.rate)]);
+    }
+    for (index, bundle) in view.bundles.iter().enumerate() {
+        build.column(Column::Bundle { bundle: index }, bundle.cap, &bundle.moves);
     }
     build.finish(nu)
 }
@@ -170,10 +178,10 @@ impl<'v, 'm> Builder<'v, 'm> {
         // An amount is counted in units; a part of a trade is not, but what it trades is.
         let (most, size) = match column {
             Column::Trade { .. } => (most, self.unit.recip()),
-            Column::Chord { .. } | Column::Limit { .. } => (most / self.unit, 1.0),
+            Column::Chord { .. } | Column::Limit { .. } | Column::Bundle { .. } => (most / self.unit, 1.0),
         };
         let v = self.variables.add(variable().min(0.0).max(most));
-        let entries: ArrayVec<(Token, f64), 8> = entries.iter().map(|&(token, k)| (token, k * size)).collect();
+        let entries: Vec<(Token, f64)> = entries.iter().map(|&(token, k)| (token, k * size)).collect();
         self.entries(v, &entries);
         self.columns.push((column, v));
     }
@@ -327,7 +335,7 @@ impl<'v, 'm> Builder<'v, 'm> {
 
 /// What the values of the columns say that each market trades, and each limit takes.
 fn read(view: &View, columns: &[(Column, Variable)], values: &[f64], unit: f64) -> Flows {
-    let mut flows = Flows { fills: vec![0.0; view.limits.len()], ..Flows::default() };
+    let mut flows = Flows { fills: vec![0.0; view.limits.len() + view.bundles.len()], ..Flows::default() };
     let mut pairs = vec![[0.0_f64; 2]; view.pairs.len()];
     let mut blocks: Vec<ArrayVec<f64, 8>> = view.blocks.iter().map(|b| b.tokens.iter().map(|_| 0.0).collect()).collect();
     let mut shares = vec![0.0_f64; view.blocks.len()];
@@ -347,6 +355,9 @@ fn read(view: &View, columns: &[(Column, Variable)], values: &[f64], unit: f64) 
                 }
             }
             Column::Limit { limit } => flows.fills[*limit] = (value * unit).clamp(0.0, view.limits[*limit].cap),
+            Column::Bundle { bundle } => {
+                flows.fills[view.limits.len() + bundle] = (value * unit).clamp(0.0, view.bundles[*bundle].cap);
+            }
         }
     }
     for (pair, inputs) in view.pairs.iter().zip(pairs) {
@@ -384,6 +395,9 @@ pub(crate) fn gross(view: &View, nu: &[f64], flows: &Flows) -> f64 {
     for (limit, fill) in view.limits.iter().zip(&flows.fills) {
         left[limit.take as usize] -= fill;
         left[limit.give as usize] += limit.rate * fill;
+    }
+    for (bundle, fill) in view.bundles.iter().zip(&flows.fills[view.limits.len()..]) {
+        bundle.moves.iter().for_each(|&(t, k)| left[t as usize] += k * fill);
     }
     let tolerance = 1e-6 * view.scale();
     let mut worth = 0.0;

@@ -281,7 +281,7 @@ impl<'a> Search<'a> {
 
     /// A difference in worth that is not worth the time to look for it.
     pub(super) fn least(&self) -> f64 {
-        LEAST * self.scale()
+        LEAST * self.scale() * self.unit
     }
 
     /// Whether a choice does anything for what the problem offers: cycles of their own need no order, and serve none.
@@ -294,7 +294,7 @@ impl<'a> Search<'a> {
     }
 
     /// Adds markets that would earn their gas: many at once for as long as that helps, then one. True if it helped.
-    fn grow(&mut self, reaches: &[Reach]) -> bool {
+    pub(super) fn grow(&mut self, reaches: &[Reach]) -> bool {
         let mut improved = false;
         let mut refused: Vec<Candidate> = Vec::new();
         'many: while !self.is_over() {

@@ -12,6 +12,7 @@
 //! 3. **Flows** on the best choice: the markets' answers to its prices, balanced by steps too small for prices to show; the linear programme
 //!    where that leaves a gap.
 
+pub(crate) mod basket;
 pub(crate) mod batch;
 mod candidates;
 mod choice;
@@ -170,6 +171,8 @@ pub struct Search<'a> {
     prices: Vec<f64>,
     /// What a unit of gas costs in the objective.
     gas_value: f64,
+    /// What a unit of worth counts in the objective.
+    unit: f64,
     bound: f64,
     work: Workspace,
     renumber: Renumber,
@@ -214,6 +217,7 @@ impl<'a> Search<'a> {
             whole,
             prices,
             gas_value,
+            unit: 1.0,
             bound: f64::INFINITY,
             work: Workspace::default(),
             renumber: Renumber::default(),
@@ -372,7 +376,7 @@ impl<'a> Search<'a> {
 
     fn idle(&self) -> Outcome {
         let certificate = Certificate { value: 0.0, gas: 0.0, bound_kept: 0.0, bound: self.bound };
-        let fills = vec![0.0; self.problem.limits.len()];
+        let fills = vec![0.0; self.problem.limits.len() + self.problem.bundles.len()];
         let status = if self.budget.is_spent() { Status::Budget } else { Status::Idle };
         Outcome { flows: Vec::new(), fills, prices: self.prices.clone(), certificate, status }
     }

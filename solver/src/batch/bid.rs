@@ -76,7 +76,8 @@ impl Bid {
     }
 }
 
-fn interactions(auction: &Auction, swaps: &[Swap]) -> Vec<Interaction> {
+/// Swaps as they are sent.
+pub(crate) fn interactions(auction: &Auction, swaps: &[Swap]) -> Vec<Interaction> {
     let address = |token| auction.token(token).address;
     let swap = |swap: &Swap| {
         Interaction::Liquidity(LiquidityInteraction {

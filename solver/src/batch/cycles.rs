@@ -13,6 +13,8 @@ pub struct Arbitrage {
     pub total: f64,
     /// By the auction's pool.
     pub by_pool: FxHashMap<usize, f64>,
+    /// What each step carries that is part of no cycle, as a part of it.
+    pub rest: Vec<f64>,
 }
 
 impl Arbitrage {
@@ -40,6 +42,7 @@ pub(crate) fn arbitrage(steps: &[Step], price: impl Fn(Token) -> f64) -> Arbitra
     let mut value: Vec<f64> = steps.iter().map(|s| s.x * price(s.input)).collect();
     let profit: Vec<f64> = steps.iter().map(|s| (s.y * price(s.output)) / (s.x * price(s.input)) - 1.0).collect();
     let mut found = Arbitrage::default();
+    let whole = value.clone();
     let floor = 1e-9 * value.iter().sum::<f64>();
     while let Some(cycle) = cycle(steps, &value, floor) {
         let narrowest = cycle.iter().map(|&k| value[k]).fold(f64::INFINITY, f64::min);
@@ -49,6 +52,7 @@ pub(crate) fn arbitrage(steps: &[Step], price: impl Fn(Token) -> f64) -> Arbitra
             *found.by_pool.entry(steps[k].pool).or_default() += narrowest * profit[k];
         }
     }
+    found.rest = value.iter().zip(whole).map(|(rest, whole)| if whole > 0.0 { rest / whole } else { 0.0 }).collect();
     found
 }
 

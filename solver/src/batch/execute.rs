@@ -27,7 +27,7 @@ const DONE: f64 = 1e-9;
 
 /// What there is of a token before the first swap.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Stake {
+pub(crate) struct Stake {
     pub token: Token,
     /// Atoms.
     pub amount: U256,
@@ -37,7 +37,7 @@ pub(super) struct Stake {
 
 /// What there is, and what is to be there in the end.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Funding<'a> {
+pub(crate) struct Funding<'a> {
     pub stakes: &'a [Stake],
     /// Tokens that traders are paid in.
     pub paid: &'a [Token],
@@ -159,13 +159,13 @@ impl<'s> Agenda<'s> {
 }
 
 /// Ways that close cycles which nothing at all funds.
-pub(super) fn unfunded(steps: &[Step], funding: &Funding) -> Vec<Way> {
+pub(crate) fn unfunded(steps: &[Step], funding: &Funding) -> Vec<Way> {
     Agenda::new(steps).abandon(funding)
 }
 
 /// What was executed.
 #[derive(Debug, Default)]
-pub(super) struct Run {
+pub(crate) struct Run {
     pub swaps: Vec<Swap>,
     /// What is there of each token in the end.
     pub balances: FxHashMap<Token, U256>,
@@ -255,14 +255,14 @@ impl Run {
 }
 
 /// What a token's steps take of it, less what they bring, in atoms.
-pub(super) fn net_use(steps: &[Step], token: Token) -> f64 {
+pub(crate) fn net_use(steps: &[Step], token: Token) -> f64 {
     let used: f64 = steps.iter().filter(|s| s.input == token).map(|s| s.x).sum();
     let brought: f64 = steps.iter().filter(|s| s.output == token).map(|s| s.y).sum();
     used - brought
 }
 
 /// So many atoms; `None` where there are no so many of anything.
-pub(super) fn from_f64(x: f64) -> Option<U256> {
+pub(crate) fn from_f64(x: f64) -> Option<U256> {
     (0.0..1e76).contains(&x).then(|| U256::from(x))
 }
 

@@ -23,6 +23,7 @@ pub struct Liquidity {
     pub units: Units,
     /// The auction's pool behind each market.
     pool_of: Vec<usize>,
+    numeraire: Token,
     /// Value units for a unit of gas.
     pub gas_price: f64,
 }
@@ -30,6 +31,12 @@ pub struct Liquidity {
 impl Liquidity {
     /// Builds the graph. What is left out is added to `drops`.
     pub fn new(auction: &Auction, config: &Config, drops: &mut Drops) -> Self {
+        Self::around(auction, config, drops, &[], 0)
+    }
+
+    /// The same, with `traded` as tokens that are traded besides those of the orders, and `more` tokens after [`Self::numeraire`] that no
+    /// market trades.
+    pub fn around(auction: &Auction, config: &Config, drops: &mut Drops, traded: &[Token], more: usize) -> Self {
         let gas_price = f64::from(auction.gas_price) / WEI_PER_UNIT;
         let mut out =
             |pool: &Pool, reason: &str, detail: String| drops.add(Subject::Pool, Some(pool.id.clone()), reason, &detail);
@@ -82,12 +89,13 @@ impl Liquidity {
             }
             keep.push(true);
         }
-        for index in dead_ends(auction, &quoted, &keep) {
+        for index in dead_ends(auction, &quoted, &keep, traded) {
             out(quoted[index].pool, "dead end: leads to a token nobody trades", String::new());
             keep[index] = false;
         }
         // One more than there are: no market trades it, and gas can be counted in it.
-        let mut markets = Markets::new(auction.tokens.len() + 1);
+        let numeraire = auction.tokens.len();
+        let mut markets = Markets::new(numeraire + 1 + more);
         let mut pool_of = Vec::new();
         for ((Quoted { pool, .. }, index), _) in quoted.iter().zip(source).zip(keep).filter(|(_, keep)| *keep) {
             let prices: PerCoin<f64> = pool.coins.iter().filter_map(|&t| units.get(t)).collect();
@@ -98,7 +106,7 @@ impl Liquidity {
                 None => out(pool, "numbers beyond doubles", String::new()),
             }
         }
-        Self { snapshot: Snapshot::new(markets), units, pool_of, gas_price }
+        Self { snapshot: Snapshot::new(markets), units, pool_of, gas_price, numeraire: numeraire as Token }
     }
 
     /// The auction's index of the pool behind a market.
@@ -113,7 +121,7 @@ impl Liquidity {
 
     /// A token that no market trades, worth a value unit: what gas is counted in where several orders pay for it.
     pub fn numeraire(&self) -> Token {
-        self.snapshot.markets().tokens().saturating_sub(1) as Token
+        self.numeraire
     }
 
     /// Prices at which no cycle pays for its gas: where every order starts from.
@@ -137,7 +145,7 @@ impl Liquidity {
 /// next.
 ///
 /// The graph has tokens and pools for nodes, and an edge wherever a pool holds a token.
-fn dead_ends(auction: &Auction, pools: &[Quoted], keep: &[bool]) -> Vec<usize> {
+fn dead_ends(auction: &Auction, pools: &[Quoted], keep: &[bool], more: &[Token]) -> Vec<usize> {
     let tokens = auction.tokens.len();
     let mut graph: StableUnGraph<(), ()> = StableUnGraph::with_capacity(tokens + pools.len(), 3 * pools.len());
     let nodes: Vec<NodeIndex> = (0..tokens + pools.len()).map(|_| graph.add_node(())).collect();
@@ -150,6 +158,9 @@ fn dead_ends(auction: &Auction, pools: &[Quoted], keep: &[bool]) -> Vec<usize> {
     for order in &auction.orders {
         traded[order.sell as usize] = true;
         traded[order.buy as usize] = true;
+    }
+    for &token in more {
+        traded[token as usize] = true;
     }
     let dead =
         |graph: &StableUnGraph<(), ()>, token: NodeIndex| !traded[token.index()] && graph.neighbors(token).take(2).count() == 1;

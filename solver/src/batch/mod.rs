@@ -5,7 +5,7 @@ pub mod bid;
 pub mod compile;
 pub(crate) mod cycles;
 pub(crate) mod direct;
-mod execute;
+pub(crate) mod execute;
 pub mod joint;
 pub mod liquidity;
 pub mod plan;

@@ -21,7 +21,7 @@ const READY: &str = "ready";
 ///
 /// A node (anvil, installed by `make contracts`) on loopback gets WETH9, tokens of 6, 8 and 18 decimals and one that takes a fee on
 /// transfer, two exchanges of pairs, pools with positions, Balancer's vault with weighted and composable stable pools, GPv2's
-/// settlement, and traders with tokens. Then the pools are read back from the chain and written as an auction, with orders that the
+/// settlement, our own with a vault to be rebalanced and price feeds, and traders with tokens. Then the pools are read back from the chain and written as an auction, with orders that the
 /// traders have signed. The same seed gives the same addresses. It runs until ctrl-c or SIGTERM, and takes the node along.
 #[derive(Debug, Args)]
 pub(super) struct DevnetArgs {
@@ -41,7 +41,7 @@ pub(super) struct DevnetArgs {
     #[arg(long, default_value_t = 8545)]
     port: u16,
 
-    /// Where the files go: `auction.json`, `deployment.json` (addresses), `settle.toml` and `solver.env` (for `ballast settle`),
+    /// Where the files go: `auction.json`, `deployment.json` (addresses), `intent.json` (a vault's, signed), `settle.toml` and `solver.env` (for `ballast settle`),
     /// `devnet.pid`.
     #[arg(long, default_value = "devnet", value_name = "DIR")]
     out: PathBuf,

@@ -3,6 +3,7 @@
 #[cfg(feature = "chain")]
 mod devnet;
 mod explain;
+mod intent;
 mod replay;
 mod request;
 #[cfg(feature = "serve")]
@@ -45,6 +46,7 @@ enum Command {
     Settle(settle::SettleArgs),
     #[cfg(feature = "serve")]
     Serve(serve::ServeArgs),
+    Intent(intent::IntentArgs),
     /// Print a configuration file with every key, what it means, and its default.
     Config,
     /// Decide whether a portfolio should rebalance now, and say why.
@@ -78,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Settle(args) => args.run(),
         #[cfg(feature = "serve")]
         Command::Serve(args) => args.run(),
+        Command::Intent(args) => args.run(),
         Command::Config => table::print(reference().trim_end()).map(|()| ExitCode::SUCCESS),
         Command::Decide(args) => args.run(),
         Command::Backtest(args) => args.run(),

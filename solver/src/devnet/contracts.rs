@@ -61,6 +61,7 @@ pub(super) async fn deploy(builder: &mut Builder, rpc: &Url, universe: &Universe
         pairs: pairs.to_vec(),
         concentrated: concentrated.exchange,
         tokens: universe.tokens.iter().zip(&tokens).map(|(token, &address)| (token.symbol.clone(), address)).collect(),
+        rebalancing: None,
     })
 }
 

@@ -30,6 +30,20 @@ pub struct Balancer {
     pub stable_factory: Address,
 }
 
+/// A vault, and what rebalances it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rebalancing {
+    /// Our settlement contract.
+    pub settlement: Address,
+    /// The vault.
+    pub vault: Address,
+    /// Who signs for it: one of the traders.
+    pub owner: Address,
+    /// Price feeds in dollars, by token.
+    pub feeds: BTreeMap<String, Address>,
+}
+
 /// A devnet's addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -58,6 +72,9 @@ pub struct Deployment {
     pub concentrated: Exchange,
     /// Tokens by symbol.
     pub tokens: BTreeMap<String, Address>,
+    /// What rebalances.
+    #[serde(default)]
+    pub rebalancing: Option<Rebalancing>,
 }
 
 impl Deployment {

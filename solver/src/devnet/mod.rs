@@ -1,7 +1,8 @@
 //! `ballast devnet`: a real chain on loopback, with the contracts that settlements meet.
 //!
 //! A node (anvil) is started and built on by ordinary transactions of the real contracts: tokens, two exchanges of pairs, pools with
-//! positions, Balancer's vault with weighted and composable stable pools, GPv2's settlement with its relayer. One deployer with
+//! positions, Balancer's vault with weighted and composable stable pools, GPv2's settlement with its relayer, and our own
+//! settlement with a vault that is to be rebalanced. One deployer with
 //! its nonces in a fixed order makes addresses, and blocks of fixed times make gas, the same in every start. Then everything
 //! is read back from the chain, as for any other chain, and written as an auction with orders that traders have signed.
 
@@ -13,6 +14,7 @@ mod exchanges;
 mod keys;
 mod node;
 mod orders;
+mod rebalancing;
 mod settlement;
 mod universe;
 mod vault;
@@ -26,7 +28,7 @@ use builder::Builder;
 use node::Node;
 use universe::Universe;
 
-pub use deployment::{Balancer, Deployment, Exchange};
+pub use deployment::{Balancer, Deployment, Exchange, Rebalancing};
 
 /// Accounts of the node: the deployer, the solver, the traders.
 const ACCOUNTS: usize = 2 + TRADERS;
@@ -79,8 +81,9 @@ impl Devnet {
         let node = Node::start(&settings.contracts, settings.port).await?;
         let client = RpcClient::new_http(node.url().clone());
         let mut builder = Builder::new(client.clone(), &settings.contracts).await?;
-        let deployment = contracts::deploy(&mut builder, node.url(), &universe).await?;
+        let mut deployment = contracts::deploy(&mut builder, node.url(), &universe).await?;
         settlement::fund_traders(&mut builder, &deployment, &universe)?;
+        rebalancing::deploy(&mut builder, &mut deployment, &universe)?;
         builder.mine().await?;
         builder.open(GAS_PRICE).await?;
 
@@ -92,6 +95,7 @@ impl Devnet {
             std::fs::write(&path, json?).with_context(|| format!("cannot write {}", path.display()))
         };
         write("auction.json", serde_json::to_vec_pretty(&auction))?;
+        write("intent.json", serde_json::to_vec_pretty(&rebalancing::intent(&deployment, &universe)?))?;
         write("deployment.json", serde_json::to_vec_pretty(&deployment))?;
         write("settle.toml", Ok(deployment.configuration()?.into_bytes()))?;
         write("solver.env", Ok(keys::environment()?.into_bytes()))?;

@@ -11,14 +11,28 @@
 //! ```
 
 pub mod abi;
+mod basket;
+#[cfg(feature = "chain")]
+mod chain;
+mod costs;
 pub mod import;
+pub mod judge;
+pub mod orders;
 mod plan;
+pub mod portfolio;
 #[cfg(feature = "evm")]
 mod signature;
 #[cfg(feature = "evm")]
 mod simulate;
+pub mod size;
+pub mod state;
 mod typed;
 
+pub use basket::{Task, is_narrow, narrowed};
+#[cfg(feature = "chain")]
+pub use chain::VaultError;
+pub use costs::Costs;
+pub use judge::Moment;
 pub use plan::{Execute, Plan, PlanError, as_executor, executor};
 #[cfg(feature = "evm")]
 pub use signature::{SignatureError, check_signature};

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, Log};
 use alloy_sol_types::{SolEvent, SolInterface};
 use ballast_adapters::evm::{Evm, Snapshot, Traced};
 use ballast_adapters::revert::Failure;
@@ -54,7 +54,9 @@ impl Simulated {
     /// Reads what a transaction did that called the settlement contract.
     pub fn of(traced: &Traced, settlement: Address) -> Self {
         let verdict = match &traced.result {
-            Ok(_) => event(traced, settlement).unwrap_or_else(|| Verdict::Failed(Failure::Halt("no event".into()))),
+            Ok(_) => {
+                Verdict::of_logs(&traced.logs, settlement).unwrap_or_else(|| Verdict::Failed(Failure::Halt("no event".into())))
+            }
             Err(Failure::Data(data)) => match (Errors::abi_decode(data), Stops::abi_decode(data)) {
                 (Ok(error), _) => Verdict::Refused(Box::new(error)),
                 (_, Ok(stop)) => Verdict::Stopped(Box::new(stop)),
@@ -66,11 +68,14 @@ impl Simulated {
     }
 }
 
-fn event(traced: &Traced, settlement: Address) -> Option<Verdict> {
-    traced.logs.iter().filter(|log| log.address == settlement).find_map(|log| {
-        let rebalanced = abi::Rebalanced::decode_log(log).map(|event| Verdict::Rebalanced(Box::new(event.data.outcome)));
-        rebalanced.or_else(|_| abi::Skipped::decode_log(log).map(|event| Verdict::Skipped(reason(event.reason)))).ok()
-    })
+impl Verdict {
+    /// What the settlement contract has logged.
+    pub fn of_logs<'a>(logs: impl IntoIterator<Item = &'a Log>, settlement: Address) -> Option<Self> {
+        logs.into_iter().filter(|log| log.address == settlement).find_map(|log| {
+            let rebalanced = abi::Rebalanced::decode_log(log).map(|event| Self::Rebalanced(Box::new(event.data.outcome)));
+            rebalanced.or_else(|_| abi::Skipped::decode_log(log).map(|event| Self::Skipped(reason(event.reason)))).ok()
+        })
+    }
 }
 
 /// An error in words: `LossTooHigh { … }` of `LossTooHigh(LossTooHigh { … })`.

@@ -1,4 +1,4 @@
-//! Settlements at a node: what it holds, what it says a settlement would do, and sending one.
+//! Settlements at a node: what it holds, what it says a settlement, or any call, would do, and sending one.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use alloy::eips::BlockNumberOrTag;
 use alloy::network::EthereumWallet;
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
 use alloy::rpc::client::RpcClient;
-use alloy::rpc::types::{TransactionInput, TransactionRequest};
+use alloy::rpc::types::{TransactionInput, TransactionReceipt, TransactionRequest};
 use alloy::signers::local::PrivateKeySigner;
 use alloy::transports::http::reqwest::Url;
 use alloy::transports::{RpcError, TransportError};
@@ -130,6 +130,14 @@ impl Node {
         spending.iter().zip(approved).map(|(need, approved)| Ok(((need.token, need.spender), approved?))).collect()
     }
 
+    /// What a unit of gas costs now, in wei.
+    ///
+    /// # Errors
+    /// When the node does not answer.
+    pub async fn gas_price(&self) -> Result<U256, NodeError> {
+        Ok(U256::from(self.provider.get_gas_price().await?))
+    }
+
     /// All of the chain's state, if the node is one for development, which gives it away; none otherwise.
     ///
     /// # Errors
@@ -147,7 +155,15 @@ impl Node {
     /// # Errors
     /// When it fails, or takes more gas than `limit`.
     pub async fn simulate(&self, solver: Address, settlement: &Settlement, limit: u64) -> Result<u64, SubmitError> {
-        let request = request(solver, settlement);
+        self.foresee(solver, settlement.target, &settlement.calldata, limit).await
+    }
+
+    /// The same of any call.
+    ///
+    /// # Errors
+    /// When it fails, or takes more gas than `limit`.
+    pub async fn foresee(&self, from: Address, to: Address, data: &Bytes, limit: u64) -> Result<u64, SubmitError> {
+        let request = request(from, to, data);
         self.provider.call(request.clone()).await.map_err(refusal)?;
         let gas = self.provider.estimate_gas(request).await.map_err(refusal)?;
         if gas > limit { Err(SubmitError::GasLimit { gas, limit }) } else { Ok(gas) }
@@ -158,7 +174,22 @@ impl Node {
     /// # Errors
     /// When the node refuses it, or no receipt comes.
     pub async fn submit(&self, key: PrivateKeySigner, settlement: &Settlement, gas: u64) -> Result<Outcome, SubmitError> {
-        let request = TransactionRequest { gas: Some(gas), ..request(key.address(), settlement) };
+        let receipt = self.transact(key, settlement.target, &settlement.calldata, gas).await?;
+        Ok(Outcome::of(&receipt, settlement.target))
+    }
+
+    /// Sends a call, and waits until it is mined. `gas` is what it may take at the most.
+    ///
+    /// # Errors
+    /// When the node refuses it, it fails, or no receipt comes.
+    pub async fn transact(
+        &self,
+        key: PrivateKeySigner,
+        to: Address,
+        data: &Bytes,
+        gas: u64,
+    ) -> Result<TransactionReceipt, SubmitError> {
+        let request = TransactionRequest { gas: Some(gas), ..request(key.address(), to, data) };
         let provider = ProviderBuilder::new().wallet(EthereumWallet::from(key)).connect_client(self.client.clone());
         let pending = provider.send_transaction(request).await.map_err(refusal)?;
         let hash = *pending.tx_hash();
@@ -168,15 +199,15 @@ impl Node {
             let reason = format!("transaction {hash} failed in block {}", receipt.block_number.unwrap_or_default());
             return Err(SubmitError::Failed(Failure::Halt(reason)));
         }
-        Ok(Outcome::of(&receipt, settlement.target))
+        Ok(receipt)
     }
 }
 
-fn request(from: Address, settlement: &Settlement) -> TransactionRequest {
+fn request(from: Address, to: Address, data: &Bytes) -> TransactionRequest {
     TransactionRequest {
         from: Some(from),
-        to: Some(TxKind::Call(settlement.target)),
-        input: TransactionInput::new(settlement.calldata.clone()),
+        to: Some(TxKind::Call(to)),
+        input: TransactionInput::new(data.clone()),
         value: Some(U256::ZERO),
         ..TransactionRequest::default()
     }

@@ -25,6 +25,8 @@ mod mutations;
 mod on_chain;
 mod poisoned;
 mod properties;
+#[cfg(feature = "chain")]
+mod rebalanced;
 #[cfg(feature = "serve")]
 mod serve;
 #[cfg(feature = "evm")]

@@ -17,7 +17,7 @@ use crate::settle::case::{request, solution};
 use crate::settle::world::World;
 
 /// The four tokens of the world in a vault, $1 each: 40/30/20/10 of $100,000 for targets of a quarter each.
-fn vault(world: World) -> (Bench, World) {
+pub fn vault(world: World) -> (Bench, World) {
     let mut bench = Bench::new();
     let mut world = world;
     std::mem::swap(&mut bench.evm, &mut world.evm);
@@ -56,7 +56,7 @@ fn swaps(auction: &Auction, bench: &Bench, hops: &[(usize, usize, usize, f64)]) 
     solution
 }
 
-fn held(bench: &mut Bench) -> BTreeMap<Address, U256> {
+pub fn held(bench: &mut Bench) -> BTreeMap<Address, U256> {
     let balances = bench.balances();
     bench.coins.iter().map(|coin| coin.token).zip(balances).collect()
 }

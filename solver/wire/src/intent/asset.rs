@@ -57,6 +57,13 @@ pub struct Range {
     pub high: Decimal,
 }
 
+impl Range {
+    /// Whether a weight, in 10⁻¹⁸, is inside.
+    pub fn contains(&self, weight: U256) -> bool {
+        self.low.atoms() <= weight && weight <= self.high.atoms()
+    }
+}
+
 /// Where an asset's price comes from, and when it is not believed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -87,15 +87,39 @@ pub struct Window {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs)]
 pub enum Day {
+    /// Monday.
     Mon,
+    /// Tuesday.
     Tue,
+    /// Wednesday.
     Wed,
+    /// Thursday.
     Thu,
+    /// Friday.
     Fri,
+    /// Saturday.
     Sat,
+    /// Sunday.
     Sun,
+}
+
+impl Window {
+    /// Whether a time, in Unix seconds, is inside.
+    pub fn contains(&self, time: i64) -> bool {
+        const DAY: i64 = 86_400;
+        let (from, to) = (i64::from(self.from.seconds()), i64::from(self.to.seconds()));
+        let second = time.rem_euclid(DAY);
+        // The epoch was a Thursday.
+        let today = time.div_euclid(DAY).saturating_add(3);
+        let on = |day: i64| self.days.is_empty() || self.days.iter().any(|d| *d as i64 == day.rem_euclid(7));
+        if from <= to {
+            on(today) && (from..to).contains(&second)
+        } else {
+            // Over midnight: the evening of its day, or the morning after.
+            (on(today) && second >= from) || (on(today.saturating_sub(1)) && second < to)
+        }
+    }
 }
 
 /// `HH:MM`, from `00:00` to `24:00`, as seconds since midnight.

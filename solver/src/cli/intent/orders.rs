@@ -1,0 +1,78 @@
+//! `ballast intent orders`.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use ballast_wire::Amount;
+use clap::Args;
+use serde_json::json;
+
+use super::{MarketArgs, VaultArgs, show};
+use crate::cli::request::timer;
+use crate::cli::table;
+use crate::intent::Task;
+use crate::intent::orders::orders;
+use crate::intent::size::{Answer, solve};
+use crate::market::Market;
+
+/// Export an intent as orders of a batch auction, whose limits keep any fills of them within what the intent may lose.
+///
+/// Prints a table to stderr, and the orders as JSON to stdout: the fields that CoW Protocol's order has, to be signed by the vault.
+#[derive(Debug, Args)]
+pub(super) struct OrdersArgs {
+    #[command(flatten)]
+    vault: VaultArgs,
+
+    #[command(flatten)]
+    market: MarketArgs,
+}
+
+impl OrdersArgs {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let vault = self.vault.known()?;
+        let settings = self.market.engine.settings()?;
+        let auction = self.market.auction(self.market.file().snapshot()?.as_ref(), &settings)?;
+        let moment = vault.state.moment();
+        vault.state.admit(&vault.intent, &vault.portfolio)?;
+        let task = Task { intent: &vault.intent, portfolio: &vault.portfolio, moment: &moment };
+        let mut drops = auction.drops.clone();
+        let (auction, answer) = solve(&task, &auction, &settings.engine, &mut drops, &timer(self.market.budget))?;
+        let Answer::Rebalance(rebalance) = answer else { bail!("nothing to do") };
+        let exported =
+            orders(&task, &rebalance.after).context("the intent leaves no room for a loss, so no order has a limit")?;
+        let mut table = table::table(&["sells", "for at least", "limit below the oracles, bps"], 0);
+        let of = |token, amount| {
+            let index = vault.intent.assets.iter().position(|asset| asset.token == token);
+            let holding = index.and_then(|index| vault.portfolio.holdings.get(index));
+            holding.map_or((String::new(), 0.0), |h| {
+                let units = f64::from(amount) / f64::from(h.unit);
+                (format!("{} {}", table::digits(units), show::name(Some(&auction), token)), f64::from(amount) * h.atom())
+            })
+        };
+        for order in &exported.orders {
+            let ((sold, paid), (bought, got)) = (of(order.sell, order.sell_amount), of(order.buy, order.buy_amount));
+            table.add_row([sold, bought, format!("{:.3}", 1e4 * (1.0 - got / paid))]);
+        }
+        let money = |x| show::amount(f64::from(x) / 1e18);
+        table::say(&format!(
+            "{table}\nall of them lose at most {} of the {} allowed",
+            money(exported.worst),
+            money(exported.allowed)
+        ));
+        let orders: Vec<_> = exported
+            .orders
+            .iter()
+            .map(|order| {
+                json!({
+                    "sellToken": order.sell, "buyToken": order.buy, "receiver": vault.intent.owner,
+                    "sellAmount": Amount(order.sell_amount), "buyAmount": Amount(order.buy_amount),
+                    "validTo": vault.intent.valid_to.min(u32::MAX.into()), "appData": alloy_primitives::B256::ZERO, "feeAmount": "0",
+                    "kind": "sell", "partiallyFillable": true, "sellTokenBalance": "erc20", "buyTokenBalance": "erc20",
+                    "from": vault.intent.owner, "signingScheme": "eip1271",
+                })
+            })
+            .collect();
+        table::print(&serde_json::to_string_pretty(&orders)?)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
