@@ -231,13 +231,14 @@ fn what_is_not_known_of_tokens_harms_nothing() {
 /// The other tokens' orders are still filled when one token is priced out of this world.
 #[test]
 fn absurd_reference_prices_harm_no_other_token() {
-    let (_, plain) = solve(&demo(), &Config::default());
+    let alone = Config { batch: false, ..Config::default() };
+    let (_, plain) = solve(&demo(), &alone);
     let plain = by_order(through_json(&plain));
     let oak = demo().tokens.iter().find(|(_, t)| t.symbol.as_deref() == Some("OAK")).map(|(address, _)| *address).unwrap();
     for price in [None, Some(U256::ZERO), Some(U256::ONE), Some(U256::MAX), Some(U256::ONE << 200)] {
         let mut request = demo();
         request.tokens.get_mut(&oak).unwrap().reference_price = price;
-        let (auction, report) = solve(&request, &Config::default());
+        let (auction, report) = solve(&request, &alone);
         let found = through_json(&report);
         for solution in &found {
             verify(&auction, &Config::default(), solution.clone()).unwrap();

@@ -1,7 +1,7 @@
 //! Clearing prices for a choice, at fees that follow from the gas of its own swaps.
 
 use alloy_primitives::U256;
-use ballast_routing::{Claim, Clearing, Exact, Hop, Joint as Choice, Presence, Token, Trade, clear};
+use ballast_routing::{Claim, Clearing, Hop, Joint as Choice, Presence, Token, Trade, clear};
 use rustc_hash::FxHashMap;
 
 use super::orders::CLEAR;
@@ -15,8 +15,6 @@ use crate::settlement::ROUNDING_PARTS;
 pub(super) const WHOLE: f64 = 1.0 - 1e-4;
 /// What is left over in each token, as a part of what is paid.
 const MARGIN: f64 = 1e-9;
-/// The same where an exact amount is bought, and no price makes do with less: what a swap may be left without by those before it.
-const BOUGHT_MARGIN: f64 = 3e-7;
 /// The same in value units: 10⁻⁹ native tokens.
 pub(super) const LEAST_MARGIN: f64 = 1e-6;
 
@@ -174,8 +172,7 @@ impl Attempt<'_> {
         let mut paid: FxHashMap<Token, f64> = FxHashMap::default();
         for trade in trades {
             let atom = self.liquidity.units.get(trade.buy).unwrap_or(0.0);
-            let margin = if trade.exact == Exact::Bought { BOUGHT_MARGIN } else { MARGIN };
-            *paid.entry(trade.buy).or_insert(LEAST_MARGIN + 4.0 * atom) += margin * trade.fill[1] + 2.0 * atom;
+            *paid.entry(trade.buy).or_insert(LEAST_MARGIN + 4.0 * atom) += MARGIN * trade.fill[1] + 2.0 * atom;
         }
         let mut spare: Vec<(Token, f64)> = paid.into_iter().map(|(token, margin)| (token, -times * margin)).collect();
         spare.sort_unstable_by_key(|s| s.0);
