@@ -2,12 +2,13 @@
 
 use ballast_adapters::{Face, Market};
 use ballast_routing::curve::PerCoin;
-use ballast_routing::{Budget, MarketId, Markets, Snapshot, Token, clearing_prices};
+use ballast_routing::{Budget, Hop, MarketId, Markets, Snapshot, Token, clearing_prices};
 use petgraph::graph::NodeIndex;
 use petgraph::stable_graph::StableUnGraph;
 use rustc_hash::FxHashSet;
 
 use super::prices::{Quoted, Units, WEI_PER_UNIT};
+use super::step::Way;
 use crate::auction::{Auction, Drops, Pool, Subject};
 use crate::config::Config;
 
@@ -112,6 +113,13 @@ impl Liquidity {
     /// The auction's index of the pool behind a market.
     pub fn pool(&self, market: MarketId) -> usize {
         self.pool_of[market as usize]
+    }
+
+    /// The optimiser's name of a way through one of the auction's pools, if that takes part.
+    pub(crate) fn hop(&self, auction: &Auction, way: &Way) -> Option<Hop> {
+        let pool = auction.pools.get(way.pool)?;
+        let (market, input, output) = (self.market(way.pool)?, pool.coin(way.input)?, pool.coin(way.output)?);
+        Some(Hop { market, input: input as u8, output: output as u8 })
     }
 
     /// The market of one of the auction's pools, if it takes part.

@@ -328,13 +328,7 @@ impl<'a> Attempt<'a> {
     }
 
     fn bar(&mut self, ways: &[Way]) {
-        for way in ways {
-            let pool = &self.auction.pools[way.pool];
-            let market = self.liquidity.market(way.pool);
-            if let (Some(market), Some(input), Some(output)) = (market, pool.coin(way.input), pool.coin(way.output)) {
-                self.barred.push(Hop { market, input: input as u8, output: output as u8 });
-            }
-        }
+        self.barred.extend(ways.iter().filter_map(|way| self.liquidity.hop(self.auction, way)));
     }
 
     fn verified(&self, best: Candidate, bound: f64, attempts: usize) -> Result<Filled, String> {

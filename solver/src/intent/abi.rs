@@ -1,5 +1,5 @@
 //! The contracts' interfaces, from what their sources compile to (`solver/contracts`).
-#![allow(missing_docs)]
+#![allow(missing_docs, reason = "the functions, errors and events are those of solver/contracts, which say what they are")]
 
 use alloy_sol_types::sol;
 

@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, U256};
-use ballast_routing::{Budget, Hop, Rebalanced, Tight, Token, rebalance};
+use ballast_routing::{Budget, Rebalanced, Tight, Token, rebalance};
 use ballast_wire::Solution;
 
 use super::basket::{Compiled, ROOM, Task, is_narrow, narrowed};
@@ -247,7 +247,7 @@ impl Sizing<'_> {
             }
             match again {
                 _ if stop() => break,
-                Some(Again::Without(ways)) => barred.extend(ways.iter().filter_map(|way| self.hop(way))),
+                Some(Again::Without(ways)) => barred.extend(ways.iter().filter_map(|way| self.liquidity.hop(self.auction, way))),
                 Some(Again::MoreRoom(missed)) => room = (2.0 * missed).max(MORE_ROOM * room),
                 Some(Again::LessLoss) if !lossy => lossy = true,
                 Some(Again::LessLoss) => room *= MORE_ROOM,
@@ -256,12 +256,6 @@ impl Sizing<'_> {
             warm = (!lossy).then_some(found.prices);
         }
         best.ok_or(reason)
-    }
-
-    fn hop(&self, way: &Way) -> Option<Hop> {
-        let pool = &self.auction.pools[way.pool];
-        let (market, input, output) = (self.liquidity.market(way.pool)?, pool.coin(way.input)?, pool.coin(way.output)?);
-        Some(Hop { market, input: input as u8, output: output as u8 })
     }
 
     /// Numeraire of an atom of a token: the oracle's, or else the market's.

@@ -16,7 +16,7 @@ mod orders;
 mod prices;
 
 use alloy_primitives::U256;
-use ballast_routing::{Batch, Budget, GasPrice, Hop, Joint as Choice, Token};
+use ballast_routing::{Batch, Budget, GasPrice, Joint as Choice, Token};
 use rustc_hash::FxHashMap;
 
 use super::Liquidity;
@@ -194,7 +194,7 @@ impl Attempt<'_> {
                 }
                 Err(Obstacle::Barred(ways)) => {
                     tracing::debug!(?ways, "barred");
-                    barred.extend(ways.iter().filter_map(|way| self.hop(way)));
+                    barred.extend(ways.iter().filter_map(|way| self.liquidity.hop(self.auction, way)));
                 }
             }
             if stop() {
@@ -230,11 +230,5 @@ impl Attempt<'_> {
         }
         tracing::warn!(pools = ?suspects, "cycles earn more than is believable; solving again without");
         Err(Obstacle::Barred(steps.iter().filter(|s| suspects.contains(&s.pool)).map(Way::of).collect()))
-    }
-
-    fn hop(&self, way: &Way) -> Option<Hop> {
-        let pool = &self.auction.pools[way.pool];
-        let (input, output) = (pool.coin(way.input)?, pool.coin(way.output)?);
-        Some(Hop { market: self.liquidity.market(way.pool)?, input: input as u8, output: output as u8 })
     }
 }
