@@ -169,8 +169,9 @@ pub fn run_with(
     pairs.iter().for_each(|pair| sink(&pair.verified));
     let shown = |k: &usize| improved[*k] && !withheld.contains(k);
     (0..answers.len()).filter(shown).for_each(|k| show(&answers[k].0));
-    let sequence =
+    let mut sequence =
         if config.batch { sequence(auction, config, batch.as_deref().ok(), &answers, stop) } else { Sequence::default() };
+    sequence.after.retain(|(k, _)| !withheld.contains(k));
     sequence.after.iter().for_each(|(_, again)| sink(&again.verified));
     for (index, (order, (answer, _))) in auction.orders.iter().zip(&answers).enumerate() {
         if let Answer::Unfilled(reason) = answer
