@@ -25,7 +25,7 @@
 //! The dual function g(ν) = endowment·ν + Σ π_p(ν) bounds the worth at any prices ν ≥ weights, π_p being what market p can earn; with a
 //! fixed gas it is Σ max(0, π_p(ν) − gas_p). One evaluation costs O(markets), and touches the curves only of those that trade.
 //!
-//! Many orders at once are markets too: [`Batch`] adds them to the others and chooses among both, and [`clear`] finds one price a token
+//! Many orders at once are markets too: [`Batch`] adds them to the others and chooses among both, and [`ToClear`] finds one price a token
 //! at which every order that is filled is paid what the markets and the other orders bring.
 //!
 //! Sources: Angeris, Evans, Chitra, Boyd, "Optimal Routing for Constant Function Market Makers" (2022); Diamandis, Resnick, Chitra,
@@ -75,7 +75,7 @@ pub use market::{MarketError, MarketId, Markets, Token};
 pub use path::{Hop, Hops, Path, Paths};
 pub use problem::{Bundle, Certificate, Flow, GasPrice, Limit, Outcome, Problem, Status, Wanted};
 pub use program::ProgramError;
-pub use program::uniform::{Claim, Clearing, Exact, Presence, Trade, clear};
+pub use program::uniform::{Claim, Clearing, Distance, Exact, Presence, ToClear, Trade};
 pub use solve::basket::{Basket, Group, Position, Rebalanced, Tight, rebalance};
-pub use solve::batch::{Batch, Joint, Order};
+pub use solve::batch::{Batch, Effort, Joint, Opening, Order};
 pub use solve::{Search, Snapshot, clearing_prices, flows_at, solve};

@@ -11,6 +11,9 @@
 //! The payments are not linear in p and x, but nearly so in small shifts of ln p: x·ρ·(1 + δ_sell − δ_buy), with ρ the price before. So a
 //! few programmes in a row find the prices, each with the shifts it may make bounded closer than the one before. Limits may be missed at
 //! a price that is too high to be paid but where there is no other way: who misses his cannot be part of the batch.
+//!
+//! Fees are found along with the prices: each order pays for itself, and for what all need each pays its share, unless another can bear
+//! more and it cannot.
 
 use good_lp::{Expression, Variable, constraint, variable};
 
@@ -21,16 +24,22 @@ use crate::problem::{Flow, Problem, Wanted};
 use crate::solve::Snapshot;
 use crate::view::{Kept, Renumber, View};
 
-/// The most that the logarithm of a price moves, one programme after another.
-const REACHES: [f64; 7] = [0.1, 0.03, 0.01, 0.003, 0.001, 1e-4, 1e-5];
-/// Widths of the chords that go with them.
-const WIDTHS: [f64; 7] = [1e-2, 3e-3, 1e-3, 1e-3, 3e-4, 3e-4, 3e-4];
-/// A shift of ln p that is as good as none.
-const SETTLED: f64 = 1e-9;
+/// A part of a payment that is as good as nothing: what second-order shifts may be off by.
+const SETTLED: f64 = 1e-10;
 /// What a unit below an order's limit or below a claim costs.
 const MISSED: f64 = 100.0;
+/// How far the logarithm of a price may be from where the markets are traded.
+const ASTRAY: f64 = 0.3;
+/// What a unit costs that is paid and not there.
+const SHORT: f64 = 1000.0;
+/// What is short by no more than this is not: a part of the largest trade.
+const NOTHING: f64 = 1e-10;
 /// What it costs to move a price, as a part of what the move is worth to those who gain by it.
 const MOVED: f64 = 1e-4;
+/// What it costs that an order pays more than its share, as a part of that.
+const UNFAIR: f64 = 0.1;
+/// The most of what is filled that a fee takes.
+const MOST_FEE: f64 = 0.5;
 
 /// Which amount of an order is exact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,11 +61,11 @@ pub struct Trade {
     pub exact: Exact,
     /// Units bought that the limit asks for each unit sold, the fee included.
     pub rate: f64,
-    /// Units of the sold token that are kept for gas.
-    pub fee: f64,
-    /// The least and the most that may be filled: sold without the fee, or bought.
+    /// Units of the sold token that are kept for gas: at the least, and with a fair share of what all need.
+    pub fee: [f64; 2],
+    /// The least and the most that may be filled: sold without the least fee, or bought.
     pub fill: [f64; 2],
-    /// The fill to start from.
+    /// What is sold without the fee, or bought, to start from.
     pub start: f64,
     /// What a unit of surplus is worth.
     pub weight: f64,
@@ -80,7 +89,7 @@ impl Claim {
         for &k in &self.trades {
             let [sold, bought] = amounts(k);
             surplus -= trades[k].surplus([sold, bought]);
-            price += self.price * (sold + trades[k].fee) - bought;
+            price += self.price * (sold + trades[k].fee[0]) - bought;
         }
         // Without a surplus to claim, limits say what is asked.
         if self.surplus > 0.0 { surplus.max(price) } else { price }
@@ -96,6 +105,28 @@ pub enum Presence {
     Free,
 }
 
+/// How far prices may be from those to start from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Distance {
+    /// They are those of something else; prices that are nearly right will do.
+    Far,
+    /// They are nearly right.
+    Near,
+    /// They are right but for something small.
+    Close,
+}
+
+impl Distance {
+    /// The most that the logarithm of a price moves, one programme after another, with the widths of the chords that go with it.
+    const fn reaches(self) -> &'static [(f64, f64)] {
+        match self {
+            Self::Far => &[(0.1, 1e-2), (0.02, 3e-3), (4e-3, 1e-3), (1e-3, 1e-3)],
+            Self::Near => &[(0.02, 1e-3), (3e-3, 1e-3), (3e-4, 3e-4), (1e-5, 3e-4)],
+            Self::Close => &[(1e-3, 3e-4), (1e-5, 3e-4)],
+        }
+    }
+}
+
 impl Trade {
     /// Units sold without the fee, and units bought, of a `fill` at `price` units bought for a unit sold.
     pub fn amounts(&self, fill: f64, price: f64) -> [f64; 2] {
@@ -105,9 +136,18 @@ impl Trade {
         }
     }
 
-    /// Units bought over and above the limit.
+    /// Units bought over and above the limit, at the least fee.
     pub fn surplus(&self, [sold, bought]: [f64; 2]) -> f64 {
-        bought - self.rate * (sold + self.fee)
+        bought - self.rate * (sold + self.fee[0])
+    }
+
+    /// The trade at a fee of its own.
+    pub fn at(&self, fee: f64) -> Self {
+        let more = match self.exact {
+            Exact::Sold => fee - self.fee[0],
+            Exact::Bought => 0.0,
+        };
+        Self { fee: [fee; 2], fill: self.fill.map(|fill| (fill - more).max(0.0)), ..*self }
     }
 }
 
@@ -118,8 +158,12 @@ pub struct Clearing {
     pub flows: Vec<Flow>,
     /// The price of each token that a trade touches.
     pub prices: Vec<(Token, f64)>,
-    /// The fill of each trade.
+    /// What each trade sells without its fee, or buys.
     pub fills: Vec<f64>,
+    /// Units of what each trade sells that are kept for gas.
+    pub fees: Vec<f64>,
+    /// Tokens that more is paid of than there is, and how many units more.
+    pub short: Vec<(Token, f64)>,
 }
 
 impl Clearing {
@@ -134,63 +178,81 @@ impl Clearing {
     }
 }
 
-/// Clears `trades` over a choice of markets (each with the coins it may trade as a bit mask, without the ways that are `barred`) and
-/// what else is there or is missing, the `endowment`. `nu` are prices of all tokens near which the markets are traded, `start` those to start clearing from.
-///
-/// # Errors
-/// When a programme has no solution.
-#[expect(clippy::too_many_arguments, reason = "what there is, what is wanted, and where to start")]
-pub fn clear(
-    snapshot: &Snapshot,
-    choice: &[(MarketId, u8)],
-    barred: &[Hop],
-    endowment: &[(Token, f64)],
-    trades: &[Trade],
-    claims: &[Claim],
-    presence: Presence,
-    nu: &[f64],
-    start: impl Fn(Token) -> f64,
-) -> Result<Clearing, ProgramError> {
-    let kept: Vec<Kept> = choice.iter().map(|&(market, coins)| Kept { market, coins }).collect();
-    // Leftovers are worth nothing; naming the tokens gives them a number.
-    let wanted = trades.iter().flat_map(|t| [t.sell, t.buy]).map(|token| Wanted { token, weight: 0.0, free: false }).collect();
-    let problem = Problem { endowment: endowment.to_vec(), wanted, ..Problem::default() };
-    let mut view = View::part(snapshot.markets(), &problem, &kept, 0.0, &mut Renumber::default());
-    view.bar(barred);
-    let nu: Vec<f64> = view.tokens.iter().map(|&t| nu.get(t as usize).copied().unwrap_or(1.0)).collect();
-    let number = |token| view.local(token).unwrap_or_default() as usize;
-    let ends: Vec<[usize; 2]> = trades.iter().map(|t| [number(t.sell), number(t.buy)]).collect();
-    let roots = roots(&ends, view.tokens.len());
-    let mut prices: Vec<f64> = view.tokens.iter().map(|&t| start(t)).collect();
-    let mut fills: Vec<f64> = trades.iter().map(|t| t.start).collect();
-    let unit = trades.iter().map(|t| t.fill[1]).fold(f64::MIN_POSITIVE, f64::max) / LARGEST;
-    let mut flows = None;
-    for (reach, width) in REACHES.into_iter().zip(WIDTHS) {
-        let mut build = Builder::new(&view, unit);
-        build.markets(&nu, width, flows.as_ref());
-        let step = Step { build, trades, claims, presence, ends: &ends, roots: &roots, prices: &prices, fills: &fills };
-        let step = step.solve(reach);
-        let step = match step {
-            Ok(step) => step,
-            // It may fail on numbers that are nearly the same; the step before will do.
-            Err(_) if flows.is_some() => break,
-            Err(error) => return Err(error),
-        };
-        let most = step.shifts.iter().fold(0.0_f64, |most, s| most.max(s.abs()));
-        let moved = step.fills.iter().zip(&fills).zip(trades).fold(0.0_f64, |m, ((a, b), t)| m.max((a - b).abs() / t.fill[1]));
-        for (price, shift) in prices.iter_mut().zip(&step.shifts) {
-            *price *= shift.exp();
+/// What is cleared.
+#[derive(Debug, Clone, Copy)]
+pub struct ToClear<'a> {
+    /// All markets.
+    pub snapshot: &'a Snapshot,
+    /// Those that are traded, each with the coins it may trade as a bit mask.
+    pub markets: &'a [(MarketId, u8)],
+    /// Ways that are not gone.
+    pub barred: &'a [Hop],
+    /// What else is there, or is missing.
+    pub endowment: &'a [(Token, f64)],
+    /// Prices of all tokens near which the markets are traded.
+    pub nu: &'a [f64],
+    /// The orders.
+    pub trades: &'a [Trade],
+    /// What pairs of them are to be left with.
+    pub claims: &'a [Claim],
+    /// Whether orders are there in any case.
+    pub presence: Presence,
+    /// Of the prices that are looked for from those to start from.
+    pub distance: Distance,
+}
+
+impl ToClear<'_> {
+    /// Finds prices, from those of `start`.
+    ///
+    /// # Errors
+    /// When a programme has no solution.
+    pub fn clear(&self, start: impl Fn(Token) -> f64) -> Result<Clearing, ProgramError> {
+        let Self { snapshot, trades, .. } = *self;
+        let kept: Vec<Kept> = self.markets.iter().map(|&(market, coins)| Kept { market, coins }).collect();
+        // Leftovers are worth nothing; naming the tokens gives them a number.
+        let wanted =
+            trades.iter().flat_map(|t| [t.sell, t.buy]).map(|token| Wanted { token, weight: 0.0, free: false }).collect();
+        let problem = Problem { endowment: self.endowment.to_vec(), wanted, ..Problem::default() };
+        let mut view = View::part(snapshot.markets(), &problem, &kept, 0.0, &mut Renumber::default());
+        view.bar(self.barred);
+        let nu: Vec<f64> = view.tokens.iter().map(|&t| self.nu.get(t as usize).copied().unwrap_or(1.0)).collect();
+        let number = |token| view.local(token).unwrap_or_default() as usize;
+        let ends: Vec<[usize; 2]> = trades.iter().map(|t| [number(t.sell), number(t.buy)]).collect();
+        let roots = roots(&ends, view.tokens.len());
+        let mut prices: Vec<f64> = view.tokens.iter().map(|&t| start(t)).collect();
+        let mut fills: Vec<f64> = trades.iter().map(|t| t.start).collect();
+        let mut fees: Vec<f64> = trades.iter().map(|t| t.fee[0]).collect();
+        let unit = trades.iter().map(|t| t.fill[1]).fold(f64::MIN_POSITIVE, f64::max) / LARGEST;
+        let (mut flows, mut short) = (None, Vec::new());
+        for &(reach, width) in self.distance.reaches() {
+            let mut build = Builder::new(&view, unit);
+            build.markets(&nu, width, flows.as_ref());
+            let step = Step { build, clear: self, ends: &ends, roots: &roots, nu: &nu, prices: &prices, fills: &fills };
+            let step = match step.solve(reach) {
+                Ok(step) => step,
+                // It may fail on numbers that are nearly the same; the step before will do.
+                Err(_) if flows.is_some() => break,
+                Err(error) => return Err(error),
+            };
+            // What payments are off by for being taken as linear.
+            let off = trades.iter().zip(&ends).enumerate().fold(0.0_f64, |most, (k, (trade, e))| {
+                let shift = (step.shifts[e[0]] - step.shifts[e[1]]).abs();
+                most.max(shift * (shift + (step.fills[k] - fills[k]).abs() / trade.fill[1]))
+            });
+            for (price, shift) in prices.iter_mut().zip(&step.shifts) {
+                *price *= shift.exp();
+            }
+            (fills, fees, flows, short) = (step.fills, step.fees, Some(step.flows), step.short);
+            if off < SETTLED {
+                break;
+            }
         }
-        (fills, flows) = (step.fills, Some(step.flows));
-        if most.max(moved) < SETTLED {
-            break;
-        }
+        let prices = trades.iter().zip(&ends).flat_map(|(t, e)| [(t.sell, prices[e[0]]), (t.buy, prices[e[1]])]);
+        let mut prices: Vec<(Token, f64)> = prices.collect();
+        prices.sort_by_key(|p| p.0);
+        prices.dedup_by_key(|p| p.0);
+        Ok(Clearing { flows: flows.map(|f| f.markets).unwrap_or_default(), prices, fills, fees, short })
     }
-    let prices = trades.iter().zip(&ends).flat_map(|(t, e)| [(t.sell, prices[e[0]]), (t.buy, prices[e[1]])]);
-    let mut prices: Vec<(Token, f64)> = prices.collect();
-    prices.sort_by_key(|p| p.0);
-    prices.dedup_by_key(|p| p.0);
-    Ok(Clearing { flows: flows.map(|f| f.markets).unwrap_or_default(), prices, fills })
 }
 
 /// Of each of the ends one token, the same for all that trades connect.
@@ -220,12 +282,12 @@ struct Given {
 /// One programme.
 struct Step<'a, 'v, 'm> {
     build: Builder<'v, 'm>,
-    trades: &'a [Trade],
-    claims: &'a [Claim],
-    presence: Presence,
+    clear: &'a ToClear<'a>,
     ends: &'a [[usize; 2]],
     /// Of each of the ends: a token whose price stays.
     roots: &'a [usize],
+    /// Near which the markets are traded.
+    nu: &'a [f64],
     prices: &'a [f64],
     fills: &'a [f64],
 }
@@ -234,14 +296,17 @@ struct Stepped {
     flows: super::Flows,
     shifts: Vec<f64>,
     fills: Vec<f64>,
+    fees: Vec<f64>,
+    short: Vec<(Token, f64)>,
 }
 
 impl Step<'_, '_, '_> {
     fn solve(mut self, reach: f64) -> Result<Stepped, ProgramError> {
         let unit = self.build.unit;
+        let ToClear { trades, claims, presence, .. } = *self.clear;
         // Shifts are counted in what they move, so that all numbers of the programme are of one size.
         let mut moved = vec![0.0_f64; self.prices.len()];
-        for (k, trade) in self.trades.iter().enumerate() {
+        for (k, trade) in trades.iter().enumerate() {
             let [s, b] = self.ends[k];
             let amounts = trade.amounts(self.fills[k] / unit, self.prices[s] / self.prices[b]);
             let amount = amounts.into_iter().fold(1e-3, f64::max);
@@ -251,8 +316,11 @@ impl Step<'_, '_, '_> {
         let mut shift: Vec<Option<Variable>> = vec![None; self.prices.len()];
         for (&t, &root) in self.ends.iter().flatten().zip(self.roots) {
             // Prices are ratios: one of those that hang together stays.
-            let most = if t == root { 0.0 } else { reach * moved[t] };
-            shift[t].get_or_insert_with(|| self.build.variables.add(variable().min(-most).max(most)));
+            let reach = if t == root { 0.0 } else { reach };
+            let astray = if self.clear.nu.is_empty() { 0.0 } else { (self.prices[t] / self.nu[t]).ln() };
+            let down = (-ASTRAY - astray).clamp(-reach, 0.0) * moved[t];
+            let up = (ASTRAY - astray).clamp(0.0, reach) * moved[t];
+            shift[t].get_or_insert_with(|| self.build.variables.add(variable().min(down).max(up)));
         }
         // Prices that nobody gains by moving stay.
         for &shift in shift.iter().flatten() {
@@ -261,45 +329,62 @@ impl Step<'_, '_, '_> {
             self.build.held.push(constraint::geq(size - shift, 0.0));
             self.build.held.push(constraint::geq(size + shift, 0.0));
         }
-        let mut fill = Vec::with_capacity(self.trades.len());
-        let mut given: Vec<Option<Given>> = Vec::with_capacity(self.trades.len());
-        let free = self.presence == Presence::Free;
-        for (k, trade) in self.trades.iter().enumerate() {
+        let mut fill = Vec::with_capacity(trades.len());
+        let mut given: Vec<Given> = Vec::with_capacity(trades.len());
+        let free = presence == Presence::Free;
+        let shared = trades.iter().any(|trade| trade.fee[1] > trade.fee[0]);
+        // What is paid beyond the least fees, less the shares of those who are there.
+        let mut common = Expression::default();
+        let zero = self.build.variables.add(variable().min(0.0).max(0.0));
+        for (k, trade) in trades.iter().enumerate() {
             let [s, b] = self.ends[k];
-            let (Some(up), Some(down)) = (shift[s], shift[b]) else {
-                given.push(None);
-                continue;
-            };
+            let [up, down] = [s, b].map(|t| shift[t].unwrap_or(zero));
             let [least, most] = trade.fill.map(|x| x / unit);
             let amount = self.build.variables.add(variable().min(if free { 0.0 } else { least }).max(most));
-            let (at, fee) = (self.fills[k] / unit, trade.fee / unit);
-            fill.push(amount);
+            let [fee, share] = [trade.fee[0] / unit, (trade.fee[1] - trade.fee[0]) / unit];
+            let part = if free { amount / most } else { Expression::from(1.0) };
+            let extra = if shared {
+                let own = self.build.variables.add(variable().min(0.0).max(share.min(MOST_FEE * most)));
+                // Who gains nothing that is counted would pay for all.
+                let others = if trade.weight > 0.0 { MOST_FEE * most } else { 0.0 };
+                let others = self.build.variables.add(variable().min(0.0).max(others));
+                self.build.objective.add_mul(-UNFAIR, others);
+                fill.push([amount, own, others]);
+                own + others
+            } else {
+                fill.push([amount, zero, zero]);
+                Expression::default()
+            };
+            common += extra.clone() - share * part.clone();
+            let at = self.fills[k] / unit;
             let rho = self.prices[s] / self.prices[b];
             // The exact side moves with the fill, the other with the price as well.
-            let (ratio, by_price) = match trade.exact {
-                Exact::Sold => (rho, rho * at),
-                Exact::Bought => (rho.recip(), -at / rho),
+            let (exact, ratio, by_price) = match trade.exact {
+                Exact::Sold => (amount - extra.clone(), rho, rho * at),
+                Exact::Bought => (Expression::from(amount), rho.recip(), -at / rho),
             };
-            let exact = Expression::from(amount);
-            let mut other = ratio * amount;
+            let mut other = ratio * exact.clone();
             other.add_mul(by_price / moved[s], up);
             other.add_mul(-by_price / moved[b], down);
             let (sold, bought) = if trade.exact == Exact::Sold { (exact, other) } else { (other, exact) };
             *self.build.rows[s].get_or_insert_default() += sold.clone();
             *self.build.rows[b].get_or_insert_default() -= bought.clone();
-            let paid = sold + if free { fee / most * amount } else { Expression::from(fee) };
+            let paid = sold + extra + fee * part.clone();
             let surplus = bought.clone() - trade.rate * paid.clone();
             let missed = self.build.variables.add(variable().min(0.0));
             self.build.objective += trade.weight * surplus.clone();
             self.build.objective.add_mul(-MISSED, missed);
             self.build.held.push(constraint::geq(surplus.clone() + missed, 0.0));
-            given.push(Some(Given { paid, bought, surplus, part: amount / most }));
+            given.push(Given { paid, bought, surplus, part });
         }
-        for claim in self.claims {
+        if shared {
+            self.build.held.push(constraint::geq(common, 0.0));
+        }
+        for claim in claims {
             let behind = self.build.variables.add(variable().min(0.0));
             self.build.objective.add_mul(-MISSED, behind);
             let (mut price, mut surplus) = (Expression::from(behind), Expression::from(behind));
-            for given in claim.trades.iter().filter_map(|&k| given[k].as_ref()) {
+            for given in claim.trades.iter().map(|&k| &given[k]) {
                 price += given.bought.clone() - claim.price * given.paid.clone();
                 surplus += given.surplus.clone();
             }
@@ -313,11 +398,22 @@ impl Step<'_, '_, '_> {
                 self.build.held.push(constraint::geq(surplus, claim.surplus / unit));
                 continue;
             }
-            for given in claim.trades.iter().filter_map(|&k| given[k].as_ref()) {
+            for given in claim.trades.iter().map(|&k| &given[k]) {
                 self.build.held.push(constraint::geq(surplus.clone() - claim.surplus / unit * given.part.clone(), 0.0));
             }
         }
-        let named: Vec<Variable> = shift.iter().flatten().chain(&fill).copied().collect();
+        // A programme without a solution would not say who is in the way.
+        let rows = self.build.rows.iter_mut().enumerate().filter_map(|(t, row)| Some((t, row.as_mut()?)));
+        let lent: Vec<(usize, Variable)> = rows
+            .map(|(t, row)| {
+                let lent = self.build.variables.add(variable().min(0.0));
+                row.add_mul(1.0, lent);
+                self.build.objective.add_mul(-SHORT, lent);
+                (t, lent)
+            })
+            .collect();
+        let named: Vec<Variable> =
+            shift.iter().flatten().chain(fill.iter().flatten()).copied().chain(lent.iter().map(|l| l.1)).collect();
         let view = self.build.view;
         let (columns, values) = self.build.run(&named)?;
         let flows = read(view, &columns, &values, unit);
@@ -327,8 +423,17 @@ impl Step<'_, '_, '_> {
             .zip(&moved)
             .map(|(s, moved)| s.and_then(|_| others.next()).map_or(0.0, |by| (by / moved).clamp(-reach, reach)))
             .collect();
-        let least = |trade: &Trade| if free { 0.0 } else { trade.fill[0] };
-        let fills = others.zip(self.trades).map(|(x, trade)| (x * unit).clamp(least(trade), trade.fill[1])).collect();
-        Ok(Stepped { flows, shifts, fills })
+        let (mut fills, mut fees) = (Vec::with_capacity(trades.len()), Vec::with_capacity(trades.len()));
+        for trade in trades {
+            let [x, own, more] = std::array::from_fn(|_| others.next().unwrap_or_default() * unit);
+            let extra = (own + more).max(0.0);
+            let at_fee = trade.at(trade.fee[0] + extra);
+            let x = if trade.exact == Exact::Sold { x - extra } else { x };
+            fills.push(x.clamp(if free { 0.0 } else { at_fee.fill[0] }, at_fee.fill[1]));
+            fees.push(at_fee.fee[0]);
+        }
+        let short = lent.iter().zip(others).filter(|(_, units)| *units > NOTHING * LARGEST);
+        let short = short.map(|((t, _), units)| (view.tokens[*t], units * unit)).collect();
+        Ok(Stepped { flows, shifts, fills, fees, short })
     }
 }

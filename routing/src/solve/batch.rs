@@ -104,9 +104,9 @@ impl Batch {
         &self.snapshot
     }
 
-    /// Chooses markets and orders. `warm` are prices to start from; orders that are `out` and ways that are `barred` are not used.
-    /// `None` where no order can be served.
-    pub fn choose(&self, warm: Option<&[f64]>, out: &[usize], barred: &[Hop], budget: &Budget) -> Option<Joint> {
+    /// Markets and orders that prices choose. `warm` are prices to start from; orders that are `out` and ways that are `barred` are not
+    /// used. `None` where no order can be served.
+    pub fn open(&self, warm: Option<&[f64]>, out: &[usize], barred: &[Hop], budget: &Budget) -> Option<Opening<'_>> {
         let mut barred = barred.to_vec();
         barred.extend(out.iter().map(|&k| self.hop(k)));
         let mut search = Search::new(&self.snapshot, &self.problem, None, &barred, budget);
@@ -116,14 +116,9 @@ impl Batch {
         let view = search.whole.clone();
         let used = search.refine(&view, &STAGES);
         search.prune(used);
-        search.climb(&[Reach::Far]);
         let bound = self.bound(&search);
-        let best = search.best.take()?;
-        let relaxed = best.value;
-        let prices = search.prices;
-        let state =
-            Settling { batch: self, best, forced: Vec::new(), left_out: Vec::new(), barred: &barred, prices: &prices, budget };
-        state.settle(bound, relaxed)
+        let (best, prices) = (search.best.take()?, search.prices);
+        Some(Opening { batch: self, best, prices, bound, barred })
     }
 
     fn joint(
@@ -214,6 +209,52 @@ impl Batch {
     }
 }
 
+/// Markets and orders, each of those for as large a part as is best.
+#[derive(Debug, Clone)]
+pub struct Opening<'b> {
+    batch: &'b Batch,
+    best: Choice,
+    prices: Vec<f64>,
+    bound: f64,
+    barred: Vec<Hop>,
+}
+
+/// How much time it is worth to settle which orders are filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effort {
+    /// One after another.
+    Quick,
+    /// And then those nearest to the prices at once, and those that were left out again.
+    Full,
+}
+
+impl Opening<'_> {
+    /// Prices of all tokens.
+    pub fn prices(&self) -> &[f64] {
+        &self.prices
+    }
+
+    /// Adds and drops markets and orders for as long as that helps.
+    pub fn climb(&mut self, budget: &Budget) {
+        let mut search = Search::new(&self.batch.snapshot, &self.batch.problem, None, &self.barred, budget);
+        search.prices.clone_from_slice(&self.prices);
+        search.gas_value = self.batch.problem.gas.price * self.prices[self.batch.problem.gas.token as usize];
+        search.best = Some(self.best.clone());
+        search.climb(&[Reach::Far]);
+        self.bound = self.bound.min(self.batch.bound(&search));
+        if let Some(best) = search.best.take() {
+            self.best = best;
+        }
+    }
+
+    /// Settles which of the orders that must be whole are filled. `None` where there are none that can be.
+    pub fn settle(&self, effort: Effort, budget: &Budget) -> Option<Joint> {
+        let Self { batch, best, prices, barred, .. } = self;
+        let (forced, left_out) = (Vec::new(), Vec::new());
+        Settling { batch, best: best.clone(), forced, left_out, barred, prices, budget }.settle(effort, [self.bound, best.value])
+    }
+}
+
 /// Orders to be filled whole or not at all on the way to one or the other.
 #[derive(Clone)]
 struct Settling<'a> {
@@ -228,14 +269,15 @@ struct Settling<'a> {
 
 impl Settling<'_> {
     /// Settles every order that must be whole.
-    fn settle(self, bound: f64, relaxed: f64) -> Option<Joint> {
-        let mut one_by_one = self.clone();
-        one_by_one.decide()?;
-        let mut settled = match self.decide_at_once() {
-            Some(at_once) if at_once.best.value > one_by_one.best.value => at_once,
-            _ => one_by_one,
-        };
-        settled.reconsider();
+    fn settle(self, effort: Effort, [bound, relaxed]: [f64; 2]) -> Option<Joint> {
+        let mut settled = self.clone();
+        settled.decide()?;
+        if effort == Effort::Full {
+            if let Some(at_once) = self.decide_at_once().filter(|at_once| at_once.best.value > settled.best.value) {
+                settled = at_once;
+            }
+            settled.reconsider();
+        }
         let Self { batch, best, forced, prices, budget, .. } = settled;
         Some(batch.joint(best, forced, prices.to_vec(), [bound, relaxed], budget))
     }

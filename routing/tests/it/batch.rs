@@ -1,7 +1,9 @@
 //! Many orders at once: matched, in rings, routed, whole or in part, and cleared at uniform prices.
 
 use ballast_routing::curve::{Curve, Product};
-use ballast_routing::{Batch, Budget, Clearing, Exact, GasPrice, Joint, Markets, Order, Presence, Snapshot, Token, Trade, clear};
+use ballast_routing::{
+    Batch, Budget, Clearing, Distance, Effort, Exact, GasPrice, Joint, Markets, Order, Presence, Snapshot, ToClear, Token, Trade,
+};
 
 const GAS: GasPrice = GasPrice { token: 3, price: 1e-6, fixed: 100e3 };
 
@@ -17,11 +19,36 @@ fn snapshot(pools: &[(Token, Token, f64, f64)]) -> Snapshot {
     Snapshot::new(markets)
 }
 
+/// The best choice.
+fn choose(batch: &Batch) -> Option<Joint> {
+    let budget = Budget::default();
+    let mut opening = batch.open(None, &[], &[], &budget)?;
+    opening.climb(&budget);
+    opening.settle(Effort::Full, &budget)
+}
+
+/// Its clearing: from the prices that chose it, and closer.
+fn cleared(batch: &Batch, joint: &Joint, trades: &[Trade]) -> Clearing {
+    let far = ToClear {
+        snapshot: batch.snapshot(),
+        markets: &joint.markets,
+        barred: &[],
+        endowment: &[],
+        nu: &joint.prices,
+        trades,
+        claims: &[],
+        presence: Presence::Fixed,
+        distance: Distance::Far,
+    };
+    let first = far.clear(|t| joint.prices[t as usize]).unwrap();
+    ToClear { distance: Distance::Near, ..far }.clear(|t| first.price(t)).unwrap()
+}
+
 /// The choice, and the clearing of it with a fee of 0.1 from each.
 fn solved(pools: &[(Token, Token, f64, f64)], orders: &[Order]) -> Option<(Joint, Vec<Trade>, Clearing)> {
     let wanted: Vec<(Token, f64)> = (0..3).map(|t| (t, 1.0)).collect();
     let batch = Batch::new(&snapshot(pools), orders.to_vec(), &wanted, GAS).unwrap();
-    let joint = batch.choose(None, &[], &[], &Budget::default())?;
+    let joint = choose(&batch)?;
     let trades: Vec<Trade> = orders
         .iter()
         .zip(&joint.parts)
@@ -33,17 +60,14 @@ fn solved(pools: &[(Token, Token, f64, f64)], orders: &[Order]) -> Option<(Joint
                 buy: o.buy,
                 exact: Exact::Sold,
                 rate: o.buy_amount / o.sell_amount,
-                fee: 0.1,
+                fee: [0.1; 2],
                 fill: [if o.whole { most } else { 0.0 }, most],
                 start: most * part,
                 weight: 1.0,
             }
         })
         .collect();
-    let clearing = clear(batch.snapshot(), &joint.markets, &[], &[], &trades, &[], Presence::Fixed, &joint.prices, |t| {
-        joint.prices[t as usize]
-    })
-    .unwrap();
+    let clearing = cleared(&batch, &joint, &trades);
     Some((joint, trades, clearing))
 }
 
@@ -127,23 +151,21 @@ fn batches_are_cleared_near_their_bound() {
         let wanted: Vec<(Token, f64)> = (0..12).map(|t| (t, 1.0)).collect();
         let gas = GasPrice { token: 12, price: 1e-5, fixed: 60e3 };
         let batch = Batch::new(&snapshot, orders.clone(), &wanted, gas).unwrap();
-        let joint = batch.choose(None, &[], &[], &Budget::default()).unwrap();
+        let joint = choose(&batch).unwrap();
         let filled: Vec<usize> = (0..orders.len()).filter(|&k| joint.parts[k] > 0.0).collect();
         let swaps: f64 = joint.markets.iter().map(|m| f64::from(m.1.count_ones() - 1) * 90e3).sum();
+        let own = 50e3 * 1e-5;
         let fee = (swaps + 60e3 + 50e3 * filled.len() as f64) * 1e-5 / filled.len() as f64;
         let trades: Vec<Trade> = filled
             .iter()
             .map(|&k| {
-                let (o, most) = (&orders[k], orders[k].sell_amount - fee);
+                let (o, most) = (&orders[k], orders[k].sell_amount - own);
                 let fill = [if o.whole { most } else { 0.0 }, most];
                 let (rate, start) = (o.buy_amount / o.sell_amount, most * joint.parts[k]);
-                Trade { sell: o.sell, buy: o.buy, exact: Exact::Sold, rate, fee, fill, start, weight: 1.0 }
+                Trade { sell: o.sell, buy: o.buy, exact: Exact::Sold, rate, fee: [own, fee.max(own)], fill, start, weight: 1.0 }
             })
             .collect();
-        let clearing = clear(batch.snapshot(), &joint.markets, &[], &[], &trades, &[], Presence::Fixed, &joint.prices, |t| {
-            joint.prices[t as usize]
-        })
-        .unwrap();
+        let clearing = cleared(&batch, &joint, &trades);
         let mut left = [0.0; 13];
         for flow in &clearing.flows {
             for (&token, z) in snapshot.markets().coins(flow.market).iter().zip(&flow.trade) {
@@ -152,7 +174,7 @@ fn batches_are_cleared_near_their_bound() {
         }
         let (mut missed, mut total) = (0, 0.0);
         for (k, trade) in trades.iter().enumerate() {
-            let amounts = clearing.amounts(k, trade);
+            let (trade, amounts) = (trade.at(clearing.fees[k]), clearing.amounts(k, trade));
             left[trade.sell as usize] += amounts[0];
             left[trade.buy as usize] -= amounts[1];
             let surplus = trade.surplus(amounts);
@@ -161,6 +183,8 @@ fn batches_are_cleared_near_their_bound() {
                 missed += 1;
             }
         }
+        let paid: f64 = clearing.fees.iter().sum();
+        assert!(paid > trades.iter().map(|t| t.fee[1]).sum::<f64>() - 1e-6, "seed {seed}: {paid}");
         // All that is paid is there, but for the second order of the last shifts.
         assert!(left.iter().all(|left| *left > -1e-2), "seed {seed}: {left:?}");
         let Joint { bound, relaxed, value, .. } = joint;

@@ -22,6 +22,8 @@ use crate::auction::Auction;
 
 /// Executions over and above one a step, for cycles larger than what funds them.
 const EXTRA_ROUNDS: usize = 4;
+/// Outputs that are tried for an input.
+const PROMISES: usize = 64;
 /// A step whose rest is a smaller part than this is done.
 const DONE: f64 = 1e-9;
 
@@ -276,7 +278,7 @@ fn promise(market: &Market, i: usize, o: usize, amount: U256, wanted: Option<U25
         return if wanted.is_zero() { Err(SwapError::ZeroAmount) } else { Ok((cost, wanted)) };
     }
     let mut output = market.amount_out(i, o, amount)?;
-    for _ in 0..16 {
+    for round in 0..PROMISES {
         if output.is_zero() {
             return Err(SwapError::ZeroAmount);
         }
@@ -284,9 +286,9 @@ fn promise(market: &Market, i: usize, o: usize, amount: U256, wanted: Option<U25
         if cost <= amount {
             return Ok((cost, output));
         }
-        // Less by what the excess is worth, at least by one.
+        // Less by what the excess is worth, at least by one; and by more each time, as some venues charge the same for a whole range.
         let excess = (cost - amount).saturating_mul(output) / cost;
-        output = output.saturating_sub(excess + U256::ONE);
+        output = output.saturating_sub((excess + U256::ONE) << round);
     }
     Err(SwapError::NoConvergence)
 }

@@ -2,7 +2,7 @@ use alloy_primitives::Address;
 use documented::{Documented, DocumentedFields};
 use serde::{Deserialize, Serialize};
 
-use super::Invalid;
+use super::{Invalid, Limits};
 
 /// How the engine behaves. Values are in units of the native token where nothing else is said.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Documented, DocumentedFields)]
@@ -30,6 +30,9 @@ pub struct Config {
     pub work_per_order: u64,
     /// Looks at markets that all orders together may take.
     pub work_per_batch: u64,
+    /// The most gas of a batch: that of `limits.max_gas`.
+    #[serde(skip)]
+    pub max_gas: u64,
 }
 
 impl Default for Config {
@@ -46,6 +49,7 @@ impl Default for Config {
             batch: true,
             work_per_order: 40_000_000,
             work_per_batch: 40_000_000,
+            max_gas: Limits::default().max_gas,
         }
     }
 }

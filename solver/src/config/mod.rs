@@ -186,8 +186,9 @@ impl Settings {
         let own: Self = deserialize(text)?;
         let mut merged: toml::Table = deserialize(own.chain.preset())?;
         overlay(&mut merged, deserialize(text)?);
-        let settings: Self = merged.try_into().map_err(|e: toml::de::Error| parse_error("", &e, String::new()))?;
+        let mut settings: Self = merged.try_into().map_err(|e: toml::de::Error| parse_error("", &e, String::new()))?;
         settings.check()?;
+        settings.engine.max_gas = settings.limits.max_gas;
         Ok(settings)
     }
 

@@ -26,7 +26,10 @@ use order::{Depth, attempt};
 pub use sequence::Sequence;
 use sequence::sequence;
 pub use together::Together;
-use together::floors;
+use together::{Whole, floors};
+
+/// A batch that is worth less than this part of what it was is chosen anew.
+const SAME: f64 = 0.99;
 
 /// What came of an auction.
 #[derive(Debug)]
@@ -121,12 +124,9 @@ pub fn run_with(
         })
         .collect();
     let together = together::Solver { auction, liquidity: &liquidity, config, warm: &warm, stop };
-    let mut batch = together.all(&floors(auction, &answers, &[]));
-    if let Ok(batch) = &batch {
-        sink(&batch.verified);
-    }
+    let mut whole = together.all(floors(auction, &answers, &[]), sink);
     // A better bid for an order of the batch is shown once the batch is as good.
-    let in_batch = |index: usize, batch: &Result<Box<Together>, String>| batch.as_ref().is_ok_and(|batch| batch.fills(index));
+    let in_batch = |index: usize, whole: &Result<Whole, String>| whole.as_ref().is_ok_and(|whole| whole.batch.fills(index));
     let improved: Vec<bool> = answers
         .par_iter_mut()
         .enumerate()
@@ -139,7 +139,7 @@ pub fn run_with(
             if better.realised() > answer.realised() || matches!((&*answer, &better), (Answer::Unfilled(_), Answer::Unfilled(_)))
             {
                 *answer = better;
-                if !in_batch(index, &batch) {
+                if !in_batch(index, &whole) {
                     show(answer);
                 }
                 true
@@ -151,13 +151,25 @@ pub fn run_with(
         .collect();
     let mut pairs = if stop() { Vec::new() } else { together.pairs() };
     let claimed = floors(auction, &answers, &pairs);
-    if !batch.as_ref().is_ok_and(|batch| batch.is_fair(auction, &claimed)) && !stop() {
-        // Not all pairs may be as well off as by themselves at once; orders by themselves come first.
-        let again = together.all(&claimed).or_else(|_| together.all(&floors(auction, &answers, &[])));
-        if again.is_ok() || batch.is_err() {
-            batch = again;
+    match &mut whole {
+        Ok(whole) if !whole.batch.is_fair(auction, &claimed) => {
+            let before = whole.batch.realised();
+            let again = together.again(whole, claimed.clone());
+            // What others could have now may ask for another choice.
+            if (!again || whole.batch.realised() < SAME * before)
+                && !stop()
+                && let Ok(other) = together.all(claimed, &|_| {})
+                && (!again || other.batch.realised() > whole.batch.realised())
+            {
+                *whole = other;
+            }
         }
+        Ok(_) => {}
+        // Where there was no batch for want of time there may be one by now.
+        Err(_) if !stop() => whole = together.all(claimed, &|_| {}),
+        Err(_) => {}
     }
+    let batch = whole.map(|whole| whole.batch);
     let mut withheld = Vec::new();
     if let Ok(batch) = &batch {
         sink(&batch.verified);
@@ -175,7 +187,7 @@ pub fn run_with(
     sequence.after.iter().for_each(|(_, again)| sink(&again.verified));
     for (index, (order, (answer, _))) in auction.orders.iter().zip(&answers).enumerate() {
         if let Answer::Unfilled(reason) = answer
-            && !in_batch(index, &batch)
+            && !batch.as_ref().is_ok_and(|batch| batch.fills(index))
         {
             drops.add(Subject::Order, Some(order.uid.to_string()), reason, "");
         }

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::order::Answer;
 use crate::auction::Auction;
-use crate::batch::joint::{self, Floors, Pair};
+use crate::batch::joint::{Attempt, Floors, Pair};
 use crate::batch::{Bid, Joint, Liquidity};
 use crate::config::Config;
 use crate::settlement::{Verified, verify};
@@ -30,6 +30,11 @@ impl Together {
         self.verified.fills().iter().any(|fill| fill.order == order)
     }
 
+    /// Value units that it is worth.
+    pub(super) fn realised(&self) -> f64 {
+        self.joint.welfare.realised
+    }
+
     /// Whether it leaves a pair with as much as that has in a bid of its own.
     pub(super) fn outdoes(&self, auction: &Auction, bid: &Verified) -> bool {
         let (here, there) = (scores(auction, &self.verified), scores(auction, bid));
@@ -38,9 +43,13 @@ impl Together {
 
     /// Whether no pair scores less than it could in a bid of its own.
     pub(super) fn is_fair(&self, auction: &Auction, floors: &Floors) -> bool {
-        let scores = scores(auction, &self.verified);
-        scores.iter().all(|(pair, score)| floors.get(pair).is_none_or(|floor| score >= floor))
+        is_fair(auction, &self.verified, floors)
     }
+}
+
+fn is_fair(auction: &Auction, verified: &Verified, floors: &Floors) -> bool {
+    let scores = scores(auction, verified);
+    scores.iter().all(|(pair, score)| floors.get(pair).is_none_or(|floor| score >= floor))
 }
 
 /// What each pair scores in a solution, in wei.
@@ -81,6 +90,12 @@ fn pairs(auction: &Auction) -> Vec<Vec<usize>> {
     pairs
 }
 
+/// All orders in one settlement, and what it takes to make that again.
+pub(super) struct Whole<'a> {
+    pub batch: Box<Together>,
+    attempt: Attempt<'a>,
+}
+
 /// Solves orders together.
 pub(super) struct Solver<'a> {
     pub auction: &'a Auction,
@@ -92,12 +107,30 @@ pub(super) struct Solver<'a> {
 }
 
 impl Solver<'_> {
-    /// All orders, no pair worse off than its floor.
-    pub fn all(&self, floors: &Floors) -> Result<Box<Together>, String> {
+    /// All orders, no pair worse off than its floor. Each batch that is better than those before is shown to `sink` at once.
+    pub fn all(&self, floors: Floors, sink: &(dyn Fn(&Verified) + Sync)) -> Result<Whole<'_>, String> {
         self.wanted()?;
         let orders: Vec<usize> = (0..self.auction.orders.len()).collect();
-        let batch = self.solve(0, &orders, floors)?;
-        if batch.is_fair(self.auction, floors) { Ok(Box::new(batch)) } else { Err("a pair is better off alone".to_owned()) }
+        let mut attempt = self.attempt(&orders, floors)?;
+        let batch = self.solve(0, &mut attempt, sink)?;
+        Ok(Whole { batch: Box::new(batch), attempt })
+    }
+
+    /// The same once more, where some pairs have better bids of their own by now.
+    /// False where there is none.
+    pub fn again(&self, Whole { batch, attempt }: &mut Whole, floors: Floors) -> bool {
+        let began = Instant::now();
+        let again = attempt.with_floors(floors.clone()).and_then(|joint| self.verified(0, joint, &floors));
+        match again {
+            Ok((verified, joint)) => {
+                **batch = Together { verified, joint, took: batch.took + began.elapsed() };
+                true
+            }
+            Err(why) => {
+                tracing::debug!(why, "the batch is not made again");
+                false
+            }
+        }
     }
 
     /// The orders of each pair, where more than one of them is filled.
@@ -106,7 +139,8 @@ impl Solver<'_> {
             return Vec::new();
         }
         let solve = |(id, orders): (usize, &Vec<usize>)| {
-            let solved = self.solve(id as u64 + 1, orders, &Floors::default());
+            let attempt = self.attempt(orders, Floors::default());
+            let solved = attempt.and_then(|mut attempt| self.solve(id as u64 + 1, &mut attempt, &|_| {}));
             solved.inspect_err(|why| tracing::debug!(why, ?orders, "no bid for the pair")).ok()
         };
         pairs(self.auction).par_iter().enumerate().filter_map(solve).collect()
@@ -122,9 +156,30 @@ impl Solver<'_> {
         }
     }
 
-    fn solve(&self, id: u64, orders: &[usize], floors: &Floors) -> Result<Together, String> {
+    fn attempt(&self, orders: &[usize], floors: Floors) -> Result<Attempt<'_>, String> {
+        Attempt::new(self.auction, self.liquidity, self.config, orders, floors)
+    }
+
+    fn solve(&self, id: u64, attempt: &mut Attempt, sink: &(dyn Fn(&Verified) + Sync)) -> Result<Together, String> {
         let began = Instant::now();
-        let joint = joint::solve(self.auction, self.liquidity, self.config, orders, floors, Some(self.warm), self.stop)?;
+        let floors = attempt.floors().clone();
+        let mut best = Err("no two orders gain by going together".to_owned());
+        let mut found = |joint| match self.verified(id, joint, &floors) {
+            Ok((verified, joint)) => {
+                sink(&verified);
+                best = Ok(Together { verified, joint, took: began.elapsed() });
+            }
+            Err(why) => {
+                if best.is_err() {
+                    best = Err(why);
+                }
+            }
+        };
+        attempt.solve(Some(self.warm), self.stop, &mut found)?;
+        best
+    }
+
+    fn verified(&self, id: u64, joint: Joint, floors: &Floors) -> Result<(Verified, Joint), String> {
         if joint.fills.len() < 2 {
             return Err("no two orders gain by going together".to_owned());
         }
@@ -135,6 +190,10 @@ impl Solver<'_> {
             tracing::error!(%violation, "our own batch does not verify");
             format!("batch does not verify: {violation}")
         })?;
-        Ok(Together { verified, joint, took: began.elapsed() })
+        if is_fair(self.auction, &verified, floors) {
+            Ok((verified, joint))
+        } else {
+            Err("a pair is better off alone".to_owned())
+        }
     }
 }

@@ -1,22 +1,29 @@
-//! Clearing prices for a choice, at fees that follow from the gas of its own swaps.
+//! Clearing prices and fees for a choice: the fees pay for the gas of its own swaps.
+
+use std::collections::BTreeMap;
 
 use alloy_primitives::U256;
-use ballast_routing::{Claim, Clearing, Hop, Joint as Choice, Presence, Token, Trade, clear};
+use ballast_routing::{Claim, Clearing, Distance, Hop, Joint as Choice, Presence, ToClear, Token, Trade};
 use rustc_hash::FxHashMap;
 
+use super::Attempt;
+use super::gas;
 use super::orders::CLEAR;
-use super::{Attempt, Obstacle, gas};
 use crate::batch::plan::fee;
 use crate::batch::step::{Step, steps};
 use crate::config::Config;
 use crate::settlement::ROUNDING_PARTS;
 
-/// A part of a fill that is as good as all.
-pub(super) const WHOLE: f64 = 1.0 - 1e-4;
 /// What is left over in each token, as a part of what is paid.
 const MARGIN: f64 = 1e-9;
 /// The same in value units: 10⁻⁹ native tokens.
 pub(super) const LEAST_MARGIN: f64 = 1e-6;
+/// Value units of a token that are not missed before they are paid.
+pub(super) const LITTLE: f64 = 1e-3;
+/// What is missing is made up for by this much.
+const REPAID: f64 = 1.5;
+/// How much more than these the swaps are asked for: venues compute less exactly than doubles do.
+const AMPLE: f64 = 3.0;
 
 /// A member, with what it trades.
 #[derive(Debug, Clone, Copy)]
@@ -26,9 +33,12 @@ pub(super) struct Traded {
     pub trade: Trade,
     /// Gas that its fee pays for.
     pub gas: u64,
+    /// Gas that it should pay for.
+    pub share: u64,
 }
 
 /// Members at clearing prices.
+#[derive(Debug)]
 pub(super) struct Cleared {
     pub trades: Vec<Traded>,
     pub clearing: Clearing,
@@ -44,17 +54,26 @@ impl Cleared {
         self.trades[k].trade.surplus(self.amounts(k))
     }
 
+    /// Whether a trade gets less than its limit asks.
+    pub fn misses(&self, k: usize) -> bool {
+        self.surplus(k) < -0.9 * CLEAR * self.trades[k].trade.fill[1]
+    }
+
     pub fn welfare(&self) -> f64 {
         self.trades.iter().enumerate().map(|(k, t)| t.trade.weight * self.surplus(k)).sum()
     }
 
+    /// Gas of all.
+    pub fn gas(&self) -> u64 {
+        self.trades.iter().map(|t| t.share).sum()
+    }
+
     /// Some of the trades, by their places.
-    pub fn only(&self, places: &[usize]) -> Self {
-        let clearing = &self.clearing;
-        Self {
-            trades: places.iter().map(|&k| self.trades[k]).collect(),
-            clearing: Clearing { fills: places.iter().map(|&k| clearing.fills[k]).collect(), ..clearing.clone() },
-        }
+    pub fn only(self, places: &[usize]) -> Self {
+        let Clearing { flows, prices, fills, fees, short } = self.clearing;
+        let pick = |all: &[f64]| places.iter().map(|&k| all[k]).collect();
+        let clearing = Clearing { fills: pick(&fills), fees: pick(&fees), flows, prices, short };
+        Self { trades: places.iter().map(|&k| self.trades[k]).collect(), clearing }
     }
 
     /// Each member with the part of it that is filled.
@@ -63,29 +82,60 @@ impl Cleared {
     }
 }
 
-/// What is cleared: a choice without the ways that turned out to be barred.
+/// What execution showed to be in the way of a choice.
+#[derive(Debug, Default)]
+pub(super) struct Lessons {
+    /// Ways that cannot be gone.
+    pub barred: Vec<Hop>,
+    /// Value units of a token that the swaps leave less than is expected of them.
+    pub spare: FxHashMap<Token, f64>,
+    /// Gas of swaps that take more than one go.
+    pub gas: u64,
+}
+
+impl Lessons {
+    /// Asks for more of what is missing, whatever was asked for before.
+    pub fn missing(&mut self, missing: Vec<(Token, f64)>) {
+        for (token, units) in missing {
+            *self.spare.entry(token).or_default() += REPAID * units;
+        }
+    }
+
+    /// Asks for what is lost on the way.
+    pub fn lost(&mut self, lost: Vec<(Token, f64)>) {
+        for (token, units) in lost {
+            let spare = self.spare.entry(token).or_default();
+            *spare = spare.max(REPAID * units);
+        }
+    }
+}
+
+/// What is cleared: a choice, and what has been learnt about it.
 #[derive(Clone, Copy)]
 pub(super) struct Chosen<'a> {
     pub choice: &'a Choice,
-    pub barred: &'a [Hop],
-    /// What is to be left over, as a multiple of the numbers' own error.
-    pub margin: f64,
+    pub lessons: &'a Lessons,
 }
 
-/// What pairs are to be left with.
+/// Tokens that more is short of than was to be left over, and how many units more. Orders that only meet each other leave nothing at
+/// all: for them a part of the fees has to do.
+pub(super) fn beyond(clearing: &Clearing, spare: &BTreeMap<Token, f64>) -> Vec<(Token, f64)> {
+    let beyond = clearing.short.iter().map(|&(token, units)| (token, units - spare.get(&token).copied().unwrap_or_default()));
+    beyond.filter(|b| b.1 > 0.0).collect()
+}
+
+/// At what terms.
 #[derive(Clone, Copy)]
-pub(super) struct Claims<'a> {
+pub(super) struct Terms<'a> {
+    /// What pairs are to be left with.
     pub claims: &'a [Claim],
     pub presence: Presence,
-}
-
-impl Claims<'_> {
-    const NONE: Self = Self { claims: &[], presence: Presence::Fixed };
+    pub distance: Distance,
 }
 
 impl Attempt<'_> {
-    /// Clears a choice: first at equal fees, then at those that come of the swaps.
-    pub(super) fn clear(&self, chosen: Chosen<'_>) -> Result<Cleared, Obstacle> {
+    /// Clears a choice at equal fees. What fills and flows come of that say who uses what.
+    pub(super) fn clear(&self, chosen: Chosen<'_>) -> Result<Cleared, String> {
         let choice = chosen.choice;
         let parts = choice.parts.iter().copied().enumerate().filter(|(_, part)| *part > 0.0);
         let parts: Vec<(usize, f64)> = parts.collect();
@@ -93,69 +143,68 @@ impl Attempt<'_> {
         let gas = |market| self.liquidity.snapshot.markets().gas(market);
         let swaps = choice.markets.iter().map(|&(market, coins)| gas(market) * f64::from(coins.count_ones().saturating_sub(1)));
         let swaps: f64 = swaps.sum();
+        let equal = self.own_gas(count, 0).saturating_add((swaps / count.max(1) as f64) as u64);
         let start = |token: Token| choice.prices[token as usize];
-        let own = self.fixed_gas(count);
-        let equal = own.saturating_add((swaps / count.max(1) as f64) as u64);
-        let first = match self.at_fees(chosen, &parts, &vec![equal; parts.len()], Claims::NONE, start) {
-            // Equal fees may be more than a small order has; its own may be less.
-            Err(Obstacle::Missed(_)) => return self.at_fees(chosen, &parts, &vec![own; parts.len()], Claims::NONE, start),
-            first => first?,
-        };
-        let fees = self.gas_of(&steps(self.liquidity, &first.clearing.flows, &choice.prices), &first);
-        let second = self.at_fees(chosen, &first.parts(), &fees, Claims::NONE, |token| first.clearing.price(token))?;
-        let misses = |k: &usize| second.surplus(*k) < -0.9 * CLEAR * second.trades[*k].trade.fill[1];
-        let missed: Vec<usize> = (0..second.trades.len()).filter(misses).map(|k| second.trades[k].member).collect();
-        if missed.is_empty() { Ok(second) } else { Err(Obstacle::Missed(missed)) }
+        let fair = vec![equal; parts.len()];
+        let terms = Terms { claims: &[], presence: Presence::Fixed, distance: Distance::Far };
+        self.at_fees(chosen, &parts, &fair, terms, start)
     }
 
-    /// Clears again, with claims on what is there.
-    pub(super) fn clear_again(&self, chosen: Chosen<'_>, cleared: &Cleared, claims: Claims<'_>) -> Result<Cleared, Obstacle> {
-        let gas: Vec<u64> = cleared.trades.iter().map(|t| t.gas).collect();
-        self.at_fees(chosen, &cleared.parts(), &gas, claims, |token| cleared.clearing.price(token))
+    /// Clears again, near to what there is, with the gas of the swaps that there are.
+    pub(super) fn clear_again(&self, chosen: Chosen<'_>, cleared: &Cleared, terms: Terms<'_>) -> Result<Cleared, String> {
+        let fair =
+            self.gas_of(&steps(self.liquidity, &cleared.clearing.flows, &chosen.choice.prices), cleared, chosen.lessons.gas);
+        self.at_fees(chosen, &cleared.parts(), &fair, terms, |token| cleared.clearing.price(token))
     }
 
-    /// Clears those that are left when others go, who pay for all gas.
-    pub(super) fn without_others(&self, chosen: Chosen<'_>, left: &Cleared) -> Result<Cleared, Obstacle> {
-        let gas = self.gas_of(&steps(self.liquidity, &left.clearing.flows, &chosen.choice.prices), left);
-        self.at_fees(chosen, &left.parts(), &gas, Claims::NONE, |token| left.clearing.price(token))
-    }
-
+    /// Clears with fees that together pay for `fair` gas, an order's own share where it can bear that.
     fn at_fees(
         &self,
-        Chosen { choice, barred, margin }: Chosen<'_>,
+        Chosen { choice, lessons }: Chosen<'_>,
         parts: &[(usize, f64)],
-        gas: &[u64],
-        Claims { claims, presence }: Claims<'_>,
+        fair: &[u64],
+        Terms { claims, presence, distance }: Terms<'_>,
         start: impl Fn(Token) -> f64,
-    ) -> Result<Cleared, Obstacle> {
+    ) -> Result<Cleared, String> {
+        let own = self.config.trade_gas;
         let mut trades = Vec::with_capacity(parts.len());
-        let mut missed = Vec::new();
-        for (&(member, part), &gas) in parts.iter().zip(gas) {
+        for (&(member, part), &fair) in parts.iter().zip(fair) {
             let sell = self.members[member].leg.sell;
-            let fee = self.fee(sell, gas).ok_or("a fee beyond all numbers")?;
             let unit = self.liquidity.units.get(sell).unwrap_or(0.0);
-            match self.members[member].trade(f64::from(fee) * unit, part) {
-                Some(trade) => trades.push(Traded { member, trade, gas }),
-                None => missed.push(member),
-            }
-        }
-        if !missed.is_empty() {
-            return Err(Obstacle::Missed(missed));
+            let least = f64::from(self.fee(sell, own).ok_or("a fee beyond all numbers")?) * unit;
+            let fee = [least, least + self.per_gas() * fair.saturating_sub(own) as f64];
+            let trade = self.members[member].trade(fee, part).ok_or("an order that is not worth its gas")?;
+            trades.push(Traded { member, trade, gas: own, share: fair });
         }
         let bare: Vec<Trade> = trades.iter().map(|t| t.trade).collect();
-        // More than the integer prices need, as the swaps will leave a little less than these flows. Orders that only meet each other
-        // leave nothing at all; for them a part of the fees has to do.
-        let attempt = |times, presence| {
-            let spare = self.spare(&bare, times);
-            clear(self.batch.snapshot(), &choice.markets, barred, &spare, &bare, claims, presence, &choice.prices, &start)
+        // More than the integer prices need, as the swaps will leave a little less than these flows.
+        let mut spare = self.spare(&bare, AMPLE);
+        for (&token, &units) in &lessons.spare {
+            *spare.entry(token).or_default() += units;
+        }
+        let endowment: Vec<(Token, f64)> = spare.iter().map(|(&token, &units)| (token, -units)).collect();
+        let to_clear = ToClear {
+            snapshot: self.batch.snapshot(),
+            markets: &choice.markets,
+            barred: &lessons.barred,
+            endowment: &endowment,
+            nu: &choice.prices,
+            trades: &bare,
+            claims,
+            presence,
+            distance,
         };
-        let clearing = attempt(margin, presence).or_else(|_| attempt(0.0, presence)).map_err(|error| {
-            // The markets do not bring what those want who must be whole: without whom they do is who goes.
-            let free = attempt(0.0, Presence::Free).map(|clearing| Cleared { trades: trades.clone(), clearing });
-            let parts = free.map(|free| free.parts()).unwrap_or_default().into_iter();
-            let missed: Vec<usize> = parts.filter(|&(m, part)| self.members[m].leg.whole && part < WHOLE).map(|p| p.0).collect();
-            if missed.is_empty() { Obstacle::Failed(error.to_string()) } else { Obstacle::Missed(missed) }
-        })?;
+        let mut clearing = to_clear.clear(start).map_err(|error| error.to_string())?;
+        clearing.short = beyond(&clearing, &spare);
+        // Execution shows whether a little is missing.
+        clearing.short.retain(|(_, units)| *units > LITTLE);
+        for (traded, &fee) in trades.iter_mut().zip(&clearing.fees) {
+            let extra = (fee - traded.trade.fee[0]) / self.per_gas();
+            // Gas that costs nothing is shared as it should be.
+            let paid = || own.saturating_add(extra.max(0.0).ceil() as u64).saturating_add(1);
+            traded.gas = if extra.is_finite() { paid() } else { traded.share };
+            traded.trade = traded.trade.at(fee);
+        }
         Ok(Cleared { trades, clearing })
     }
 
@@ -166,34 +215,39 @@ impl Attempt<'_> {
         fee.checked_mul(parts)?.div_ceil(parts - U256::ONE).checked_add(U256::ONE)
     }
 
-    /// What is to be left over of each token that somebody is paid in, as a negative endowment: room for the doubles that prices are
-    /// found in, and for whole atoms.
-    pub(super) fn spare(&self, trades: &[Trade], times: f64) -> Vec<(Token, f64)> {
-        let mut paid: FxHashMap<Token, f64> = FxHashMap::default();
+    /// Value units that a unit of gas adds to a fee.
+    fn per_gas(&self) -> f64 {
+        self.liquidity.gas_price * ROUNDING_PARTS as f64 / (ROUNDING_PARTS - 1) as f64
+    }
+
+    /// What is to be left over of each token that somebody is paid in: room for the doubles that prices are found in, and for whole
+    /// atoms.
+    pub(super) fn spare(&self, trades: &[Trade], times: f64) -> BTreeMap<Token, f64> {
+        let mut paid: BTreeMap<Token, f64> = BTreeMap::new();
         for trade in trades {
             let atom = self.liquidity.units.get(trade.buy).unwrap_or(0.0);
-            *paid.entry(trade.buy).or_insert(LEAST_MARGIN + 4.0 * atom) += MARGIN * trade.fill[1] + 2.0 * atom;
+            let margin = paid.entry(trade.buy).or_insert(times * (LEAST_MARGIN + 4.0 * atom));
+            *margin += times * (MARGIN * trade.fill[1] + 2.0 * atom);
         }
-        let mut spare: Vec<(Token, f64)> = paid.into_iter().map(|(token, margin)| (token, -times * margin)).collect();
-        spare.sort_unstable_by_key(|s| s.0);
-        spare
+        paid
     }
 
-    /// Gas that an order pays for whatever is swapped: its own trade, and an equal part of the settlement.
-    fn fixed_gas(&self, orders: u64) -> u64 {
+    /// Gas of an order's own trade, and an equal part of the settlement's and of what is needed `besides`.
+    fn own_gas(&self, orders: u64, besides: u64) -> u64 {
         let Config { settlement_gas, trade_gas, .. } = *self.config;
-        trade_gas.saturating_add(settlement_gas.saturating_sub(trade_gas).div_ceil(orders.max(1)))
+        let shared = settlement_gas.saturating_sub(trade_gas).saturating_add(besides);
+        trade_gas.saturating_add(shared.div_ceil(orders.max(1)))
     }
 
-    /// What each trade pays for, with the gas of `steps`.
-    pub(super) fn gas_of(&self, steps: &[Step], cleared: &Cleared) -> Vec<u64> {
+    /// A fair share for each trade of the gas of `steps`, and of what is needed `besides`.
+    fn gas_of(&self, steps: &[Step], cleared: &Cleared, besides: u64) -> Vec<u64> {
         let sold = |(k, t): (usize, &Traded)| {
             let unit = self.liquidity.units.get(t.trade.sell).unwrap_or(1.0);
             (t.trade.sell, cleared.amounts(k)[0] / unit)
         };
         let sold: Vec<(Token, f64)> = cleared.trades.iter().enumerate().map(sold).collect();
         let shares = gas::shares(steps, |step| self.auction.pools[step.pool].gas as f64, &sold);
-        let own = self.fixed_gas(cleared.trades.len() as u64);
+        let own = self.own_gas(cleared.trades.len() as u64, besides);
         shares.into_iter().map(|share| own.saturating_add(share.ceil() as u64)).collect()
     }
 }

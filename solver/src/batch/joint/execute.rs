@@ -1,23 +1,22 @@
 //! A cleared choice in whole atoms: exact swaps, then integer prices from what they really left.
 
+use std::collections::BTreeMap;
+
 use alloy_primitives::U256;
-use ballast_routing::{Claim, Exact, Joint as Choice, Presence, Token, Trade, clear};
+use ballast_routing::{Claim, Distance, Exact, Presence, ToClear, Token, Trade};
 use rustc_hash::FxHashMap;
 
-use super::clear::{Cleared, LEAST_MARGIN};
+use super::clear::{Chosen, Cleared, LEAST_MARGIN, LITTLE, beyond};
 use super::orders::Member;
 use super::prices::{Part, Prices, exact};
 use super::{Attempt, Fill, Joint, Obstacle, Welfare};
-use crate::batch::cycles::Arbitrage;
 use crate::batch::execute::{Funding, Run, Stake, from_f64};
 use crate::batch::plan::PlanError;
-use crate::batch::step::Step;
+use crate::batch::step::{Step, steps};
 use crate::config::Config;
 use crate::settlement::ROUNDING_PARTS;
 use crate::wide::{at_least, mul_div_up};
 
-/// Times that fees are set from the gas that came of the fees before.
-const FEES: usize = 3;
 /// Sums of `U256` that nothing real comes near.
 const BEYOND: &str = "an amount beyond all numbers";
 
@@ -30,24 +29,21 @@ struct Executed {
 }
 
 impl Attempt<'_> {
-    /// Executes the steps, and prices what comes of them.
-    pub(super) fn execute(
-        &self,
-        choice: &Choice,
-        mut cleared: Cleared,
-        proposed: &[Step],
-        planned: &Arbitrage,
-        welfare: Welfare,
-    ) -> Result<Joint, Obstacle> {
-        let Executed { fills, parts, run, gas } = self.funded(&mut cleared, proposed)?;
+    /// Executes what the markets trade, and prices what comes of it.
+    pub(super) fn execute(&self, chosen: Chosen<'_>, cleared: &Cleared, welfare: Welfare) -> Result<Joint, Obstacle> {
+        let choice = chosen.choice;
+        let proposed = steps(self.liquidity, &cleared.clearing.flows, &choice.prices);
+        let planned = self.believable(&proposed, choice)?;
+        let Executed { fills, parts, run, gas } = self.funded(cleared, &proposed)?;
         let made: Vec<Step> = run.swaps.iter().map(Step::from).collect();
         let harvest = self.believable(&made, choice)?;
-        let claims = self.claims(&cleared);
-        let prices = self.prices(&cleared, &fills, &parts, &claims, &run)?;
-        let surplus = self.scored(&fills, &parts, &prices, &cleared)?;
-        let worse = self.worse(&fills, &parts, &prices, &surplus);
-        if !worse.is_empty() {
-            return Err(Obstacle::Worse(worse.into_iter().map(|k| cleared.trades[k].member).collect()));
+        let lost = self.lost(&proposed, &run, &parts);
+        let claims = self.claims(cleared);
+        let prices = self.prices(cleared, &fills, &parts, &claims, &run)?;
+        let (surplus, mut lacking) = self.scored(&fills, &parts, &prices)?;
+        lacking.extend(self.worse(&fills, &parts, &prices, &surplus));
+        if !lacking.is_empty() {
+            return Err(Obstacle::Lacking { lost, places: lacking });
         }
         let worth = |token: Token, amount: U256| f64::from(amount) * self.liquidity.units.get(token).unwrap_or(0.0);
         let sold = |part: &Part| part.amounts(|t| prices.get(&t).copied()).unwrap_or_default()[0];
@@ -70,33 +66,29 @@ impl Attempt<'_> {
         })
     }
 
-    /// The steps as far as they are funded, with fees that pay for them.
-    fn funded(&self, cleared: &mut Cleared, proposed: &[Step]) -> Result<Executed, Obstacle> {
-        let further = cleared.trades.len().saturating_sub(1) as u64;
-        for _ in 0..FEES {
-            let fills = self.fills(cleared)?;
-            let parts: Vec<Part> = fills.iter().zip(&cleared.trades).map(|(fill, t)| self.part(t.member, fill)).collect();
-            let stakes = self.stakes(cleared, &parts)?;
-            let paid: Vec<Token> = parts.iter().map(|p| p.buy).collect();
-            let run = Run::new(self.auction, proposed, Funding { stakes: &stakes, paid: &paid, wanted: None });
-            let run = run.map_err(|error| match error {
-                PlanError::Swap { way, error } => {
-                    tracing::debug!(pool = way.pool, %error, "a planned swap fails");
-                    Obstacle::Barred(vec![way])
-                }
-                error => Obstacle::Failed(error.to_string()),
-            })?;
-            let Config { settlement_gas, trade_gas, .. } = *self.config;
-            let swaps: u64 = run.swaps.iter().map(|swap| self.auction.pools[swap.pool].gas).sum();
-            let gas = swaps.saturating_add(settlement_gas).saturating_add(trade_gas.saturating_mul(further));
-            if fills.iter().map(|f| f.gas).sum::<u64>() >= gas {
-                return Ok(Executed { fills, parts, run, gas });
+    /// The steps as far as they are funded.
+    fn funded(&self, cleared: &Cleared, proposed: &[Step]) -> Result<Executed, Obstacle> {
+        let fills = self.fills(cleared)?;
+        let parts: Vec<Part> = fills.iter().zip(&cleared.trades).map(|(fill, t)| self.part(t.member, fill)).collect();
+        let stakes = self.stakes(cleared, &parts)?;
+        let paid: Vec<Token> = parts.iter().map(|p| p.buy).collect();
+        let run = Run::new(self.auction, proposed, Funding { stakes: &stakes, paid: &paid, wanted: None });
+        let run = run.map_err(|error| match error {
+            PlanError::Swap { way, error } => {
+                tracing::debug!(pool = way.pool, %error, "a planned swap fails");
+                Obstacle::Barred(vec![way])
             }
-            let made: Vec<Step> = run.swaps.iter().map(Step::from).collect();
-            let shares = self.gas_of(&made, cleared);
-            cleared.trades.iter_mut().zip(shares).for_each(|(traded, gas)| traded.gas = gas);
+            error => Obstacle::Failed(error.to_string()),
+        })?;
+        let Config { settlement_gas, trade_gas, .. } = *self.config;
+        let further = cleared.trades.len().saturating_sub(1) as u64;
+        let swaps: u64 = run.swaps.iter().map(|swap| self.auction.pools[swap.pool].gas).sum();
+        let gas = swaps.saturating_add(settlement_gas).saturating_add(trade_gas.saturating_mul(further));
+        let paid = fills.iter().map(|f| f.gas).sum::<u64>();
+        if gas > self.config.max_gas {
+            return Err(Obstacle::Heavy(gas));
         }
-        Err("the gas does not settle".into())
+        if paid < gas { Err(Obstacle::Unpaid(gas - paid)) } else { Ok(Executed { fills, parts, run, gas }) }
     }
 
     /// Fills to the atom.
@@ -165,55 +157,83 @@ impl Attempt<'_> {
                 Trade { fill: [fill, fill], start: fill, ..traded.trade }
             })
             .collect();
-        // Where the doubles leave no room at all, the integers may still do.
-        let found = [1.0, 0.1, 0.0].into_iter().find_map(|times| {
-            let mut endowment = self.spare(&trades, times);
-            for &token in &touched {
+        let mut spare = self.spare(&trades, 1.0);
+        for &token in &touched {
+            // Where nobody is paid there is nothing to go wrong but the doubles; unless what is brought depends on the prices.
+            if !parts.iter().any(|p| p.buy == token) {
+                let depends = parts.iter().any(|p| p.sell == token && !p.exact_sold);
+                spare.insert(token, if depends { LEAST_MARGIN + 4.0 * unit(token) } else { -LEAST_MARGIN });
+            }
+        }
+        let endowment: Vec<(Token, f64)> = spare
+            .iter()
+            .map(|(&token, spare)| {
                 let [brought, taken] = net.get(&token).copied().unwrap_or_default();
                 let change = if brought >= taken { f64::from(brought - taken) } else { -f64::from(taken - brought) };
-                // Where nobody is paid there is nothing to go wrong but the doubles; unless what is brought depends on the prices.
-                let bought_with = |p: &Part| p.sell == token && !p.exact_sold;
-                let spare = match parts {
-                    _ if parts.iter().any(|p| p.buy == token) => 0.0,
-                    _ if parts.iter().any(bought_with) => -times * (LEAST_MARGIN + 4.0 * unit(token)),
-                    _ => LEAST_MARGIN,
-                };
-                endowment.push((token, change * unit(token) + spare));
-            }
-            let start = |token| cleared.clearing.price(token);
-            let found = clear(&self.liquidity.snapshot, &[], &[], &endowment, &trades, claims, Presence::Fixed, &[], start);
-            found.inspect_err(|error| tracing::debug!(%error, times, "no prices")).ok()
-        });
-        // Or the prices that the swaps were made for, shaved by what is missing.
-        let price = |token: Token| found.as_ref().unwrap_or(&cleared.clearing).price(token);
-        let worth: Vec<(Token, f64)> = touched.iter().map(|&t| (t, price(t) * unit(t))).collect();
-        exact(parts, &worth, &net).map_err(|short| {
-            let concerned = |p: &Part| short.contains(&p.buy) || short.contains(&p.sell);
+                (token, change * unit(token) - spare)
+            })
+            .collect();
+        let to_clear = ToClear {
+            snapshot: &self.liquidity.snapshot,
+            markets: &[],
+            barred: &[],
+            endowment: &endowment,
+            nu: &[],
+            trades: &trades,
+            claims,
+            presence: Presence::Fixed,
+            distance: Distance::Near,
+        };
+        let found = to_clear.clear(|token| cleared.clearing.price(token)).map_err(|error| Obstacle::Failed(error.to_string()))?;
+        let places = |short: &[(Token, f64)]| -> Vec<usize> {
+            let short = |token: Token| short.iter().any(|s| s.0 == token);
+            let pick = |concerned: &dyn Fn(&Part) -> bool| (0..parts.len()).filter(|&k| concerned(&parts[k])).collect();
             // First of all those whom no price relieves.
-            let members = |concerned: &dyn Fn(&Part) -> bool| -> Vec<usize> {
-                parts.iter().zip(&cleared.trades).filter(|(part, _)| concerned(part)).map(|(_, t)| t.member).collect()
-            };
-            let fixed = members(&|p| !p.exact_sold && short.contains(&p.buy));
-            Obstacle::Short(if fixed.is_empty() { members(&concerned) } else { fixed })
+            let fixed: Vec<usize> = pick(&|p| !p.exact_sold && short(p.buy));
+            if fixed.is_empty() { pick(&|p| short(p.buy) || short(p.sell)) } else { fixed }
+        };
+        let missing = beyond(&found, &spare);
+        if !missing.is_empty() {
+            return Err(Obstacle::Short { places: places(&missing), missing });
+        }
+        let worth: Vec<(Token, f64)> = touched.iter().map(|&t| (t, found.price(t) * unit(t))).collect();
+        exact(parts, &worth, &net).map_err(|short| {
+            let missing: Vec<(Token, f64)> = short.into_iter().map(|(t, missing)| (t, f64::from(missing) * unit(t))).collect();
+            Obstacle::Short { places: places(&missing), missing }
         })
     }
 
-    /// What each fill scores at these prices, in value units.
-    fn scored(&self, fills: &[Fill], parts: &[Part], prices: &Prices, cleared: &Cleared) -> Result<Vec<f64>, Obstacle> {
+    /// Value units of each token that somebody is paid in that the swaps leave less than was proposed.
+    fn lost(&self, proposed: &[Step], run: &Run, parts: &[Part]) -> Vec<(Token, f64)> {
+        let mut lost: BTreeMap<Token, f64> = BTreeMap::new();
+        for step in proposed {
+            *lost.entry(step.output).or_default() += step.y;
+            *lost.entry(step.input).or_default() -= step.x;
+        }
+        for swap in &run.swaps {
+            *lost.entry(swap.output).or_default() -= f64::from(swap.amount_out);
+            *lost.entry(swap.input).or_default() += f64::from(swap.amount_in);
+        }
+        let value = |(token, atoms): (Token, f64)| (token, atoms * self.liquidity.units.get(token).unwrap_or(0.0));
+        lost.into_iter().map(value).filter(|lost| lost.1 > LITTLE && parts.iter().any(|p| p.buy == lost.0)).collect()
+    }
+
+    /// What each fill scores at these prices, in value units, and the places of those that miss their limits.
+    fn scored(&self, fills: &[Fill], parts: &[Part], prices: &Prices) -> Result<(Vec<f64>, Vec<usize>), Obstacle> {
         let (mut missed, mut scores) = (Vec::new(), Vec::with_capacity(fills.len()));
-        for ((fill, part), traded) in fills.iter().zip(parts).zip(&cleared.trades) {
+        for (k, (fill, part)) in fills.iter().zip(parts).enumerate() {
             let order = &self.auction.orders[fill.order];
             let [sold, bought] = part.amounts(|t| prices.get(&t).copied()).ok_or(BEYOND)?;
             let paid = sold.checked_add(fill.fee).ok_or(BEYOND)?;
             let kept = paid <= order.sell_amount && at_least(bought, order.sell_amount, paid, order.buy_amount);
             if fill.executed.is_zero() || !kept {
-                missed.push(traded.member);
+                missed.push(k);
             }
             let unit = self.liquidity.units.get(order.buy).unwrap_or(0.0);
             let asked = mul_div_up(paid, order.buy_amount, order.sell_amount).ok_or(BEYOND)?;
             scores.push(if order.is_scored() { f64::from(bought.saturating_sub(asked)) * unit } else { 0.0 });
         }
-        if missed.is_empty() { Ok(scores) } else { Err(Obstacle::Missed(missed)) }
+        Ok((scores, missed))
     }
 
     /// Value units of what is sold that pools are given.

@@ -4,17 +4,25 @@
 //! sells, as if no other pair traded there. Where pairs meet at a pool not all of them may have that.
 
 use alloy_primitives::U256;
-use ballast_routing::{Claim, Presence, Trade};
+use ballast_routing::{Claim, Distance, Presence, Trade};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use super::clear::{Chosen, Claims, Cleared, WHOLE};
+use super::clear::{Chosen, Cleared, Terms};
 use super::prices::{Part, Prices};
-use super::{Attempt, Fill, Obstacle, Pair};
+use super::{Attempt, Fill, Pair};
 use crate::batch::execute::from_f64;
 use crate::batch::prices::WEI_PER_UNIT;
 use crate::batch::reference;
 
+/// A part of a fill that is as good as all.
+const WHOLE: f64 = 1.0 - 1e-4;
+/// A part of a fill that is as good as none.
+const NOTHING: f64 = 1e-4;
+/// An order that should be there for less than this part goes.
+const HALF: f64 = 0.5;
+/// Of those that go one in so many goes at once.
+const AT_ONCE: usize = 3;
 /// Times that claims are made anew at the fills that came of those before.
 const ROUNDS: usize = 5;
 /// A pair is left with this much more than it claims, as a part of that.
@@ -23,10 +31,6 @@ const FAIR: f64 = 1e-6;
 const BETTER: f64 = 1e-6;
 /// A claim is met that lacks no more than this part of what it was raised by.
 const MET: f64 = 0.5;
-/// A part of a fill that is as good as none.
-const NOTHING: f64 = 1e-4;
-/// An order that should be there for less than this part goes, and so does the one of the least part where all are above.
-const HALF: f64 = 0.5;
 
 impl Attempt<'_> {
     /// What each pair claims at these fills.
@@ -54,77 +58,83 @@ impl Attempt<'_> {
     /// Units bought for each unit sold if the best single path took all that a pair's trades sell.
     fn single_path(&self, pair: Pair, trades: &[usize], cleared: &Cleared) -> Option<f64> {
         let [sell, buy] = pair.map(|token| self.liquidity.units.get(token).unwrap_or(0.0));
-        let paid: f64 = trades.iter().map(|&k| cleared.amounts(k)[0] + cleared.trades[k].trade.fee).sum();
+        let paid: f64 = trades.iter().map(|&k| cleared.amounts(k)[0] + cleared.trades[k].trade.fee[0]).sum();
         let got = reference::alone(self.auction, self.liquidity, self.config, pair, from_f64(paid / sell)?, trades.len())?;
         Some(f64::from(got) * buy / paid)
     }
 
-    /// Clears again where a pair gets less than it claims, without the members that leave more to the others than they lose. Those come
-    /// second.
-    pub(super) fn be_fair(&self, chosen: Chosen<'_>, cleared: Cleared) -> Result<(Cleared, Vec<usize>), Obstacle> {
-        let (mut fair, mut displaced) = (cleared, Vec::new());
-        loop {
-            let claims;
-            (fair, claims) = self.meet(chosen, fair)?;
-            let unmet = unmet(&claims, &fair);
-            if unmet.is_empty() {
-                return Ok((fair, displaced));
-            }
-            let mut stay = self.together(chosen, &fair, &claims)?;
-            if stay.len() == fair.trades.len() {
-                // They all fit but for what the programmes leave out of sight.
-                stay.retain(|k| unmet.iter().all(|claim| !claim.trades.contains(k)));
-            }
-            displaced.extend((0..fair.trades.len()).filter(|k| !stay.contains(k)).map(|k| fair.trades[k].member));
-            if stay.is_empty() {
-                return Err(Obstacle::Worse(displaced));
-            }
-            fair = self.without_others(chosen, &fair.only(&stay))?;
-        }
-    }
-
-    /// Clears again, with claims, until what comes of that is what they were made for. The claims come second.
-    fn meet(&self, chosen: Chosen<'_>, cleared: Cleared) -> Result<(Cleared, Vec<Claim>), Obstacle> {
-        let mut fair = cleared;
+    /// Clears again so that all have what they ask for and no pair less than it claims, without the members that leave more to the others
+    /// than they lose. Those come second. `distance` is how far the prices are from what they were found for.
+    pub(super) fn be_fair(
+        &self,
+        chosen: Chosen<'_>,
+        cleared: Cleared,
+        distance: Distance,
+    ) -> Result<(Cleared, Vec<usize>), String> {
+        let (mut fair, mut gone, mut distance) = (cleared, Vec::new(), distance);
         let mut claims = self.claims(&fair);
-        for _ in 0..ROUNDS {
-            if unmet(&claims, &fair).is_empty() {
-                break;
-            }
-            fair = match self.clear_again(chosen, &fair, Claims { claims: &claims, presence: Presence::Fixed }) {
-                Err(Obstacle::Failed(why)) => {
-                    tracing::debug!(why, "claims are not cleared");
-                    break;
+        let mut rounds = 0;
+        // Whether prices further off have been looked at.
+        let mut looked_far = false;
+        while !fair.trades.is_empty() {
+            fair = self.clear_again(chosen, &fair, Terms { claims: &claims, presence: Presence::Fixed, distance })?;
+            let mut lacking = lacking(&claims, &fair);
+            if lacking.is_empty() && distance != Distance::Far {
+                // Those that may be filled for a part may be smaller now, and could have a better price elsewhere.
+                claims = self.claims(&fair);
+                lacking = unmet(&claims, &fair).flat_map(|claim| claim.trades.iter().copied()).collect();
+                if lacking.is_empty() {
+                    return Ok((fair, gone));
                 }
-                again => again?,
+                rounds += 1;
+                if rounds < ROUNDS {
+                    distance = Distance::Close;
+                    continue;
+                }
+            }
+            let further = match distance {
+                Distance::Close if looked_far => None,
+                Distance::Close => Some(Distance::Near),
+                Distance::Near => Some(Distance::Far),
+                Distance::Far => Some(Distance::Close),
             };
-            // Those that may be filled for a part may be smaller now, and could have a better price elsewhere.
+            looked_far |= distance == Distance::Far;
+            if let Some(further) = further {
+                distance = further;
+                continue;
+            }
+            let stay = self.together(chosen, &fair, &claims, lacking);
+            tracing::debug!(of = fair.trades.len(), stay = stay.len(), "stay together");
+            gone.extend((0..fair.trades.len()).filter(|k| !stay.contains(k)).map(|k| fair.trades[k].member));
+            fair = fair.only(&stay);
             claims = self.claims(&fair);
+            (distance, looked_far) = (Distance::Near, false);
         }
-        Ok((fair, claims))
+        Err("nobody is left with what he asks for".to_owned())
     }
 
-    /// Trades that can be there together, by their places: all that must be whole are, and no pair lacks what it claims. Those that are
-    /// not among them leave the others more by going than it costs.
-    fn together(&self, chosen: Chosen<'_>, fair: &Cleared, claims: &[Claim]) -> Result<Vec<usize>, Obstacle> {
-        let mut stay: Vec<usize> = (0..fair.trades.len()).collect();
-        while !stay.is_empty() {
-            let claims: Vec<Claim> = claims.iter().filter_map(|claim| among(claim, &stay)).collect();
-            let free = Claims { claims: &claims, presence: Presence::Free };
-            let parts = match self.clear_again(chosen, &fair.only(&stay), free) {
-                Err(Obstacle::Failed(why)) => {
-                    tracing::debug!(why, "who should be there is not known");
-                    break;
-                }
-                cleared => cleared?.parts(),
-            };
-            let short = |(m, part): (usize, f64)| part < if self.members[m].leg.whole { WHOLE } else { NOTHING };
-            let least = parts.iter().copied().filter(|p| short(*p)).map(|p| p.1).min_by(f64::total_cmp);
-            let Some(least) = least else { break };
-            let mut parts = parts.into_iter();
-            stay.retain(|_| parts.next().is_none_or(|(m, part)| !short((m, part)) || part > least.max(HALF)));
+    /// Trades that can be there together, by their places: all that must be whole are, none misses its limit, and no pair lacks what it
+    /// claims. Those that are not among them leave the others more by going than it costs.
+    fn together(&self, chosen: Chosen<'_>, fair: &Cleared, claims: &[Claim], mut lacking: Vec<usize>) -> Vec<usize> {
+        let terms = Terms { claims, presence: Presence::Free, distance: Distance::Near };
+        let before = fair.parts();
+        let parts = self.clear_again(chosen, fair, terms).map(|cleared| cleared.parts()).unwrap_or_default();
+        // Of what was there: what may be filled for a part claims no less for being smaller.
+        let parts: Vec<f64> = parts.iter().zip(&before).map(|(part, before)| part.1 / before.1.max(NOTHING)).collect();
+        let least = |k: usize| if self.members[before[k].0].leg.whole { WHOLE } else { HALF };
+        let mut leave: Vec<usize> = (0..parts.len()).filter(|&k| parts[k] < least(k)).collect();
+        let all = 0..fair.trades.len();
+        if !leave.is_empty() {
+            // Some at a time: there may be room for others then. The one of the least part goes where all are above the half.
+            leave.sort_by(|&a, &b| parts[a].total_cmp(&parts[b]));
+            let hopeless = leave.iter().filter(|k| parts[**k] <= HALF).count();
+            leave.truncate(hopeless.div_ceil(AT_ONCE).max(1));
+            return all.filter(|k| !leave.contains(k)).collect();
         }
-        Ok(stay)
+        // They all fit but for what the programmes leave out of sight: those go that gain least.
+        lacking.sort_by(|&a, &b| fair.surplus(a).total_cmp(&fair.surplus(b)));
+        lacking.truncate(lacking.len().div_ceil(2));
+        all.filter(|k| !lacking.contains(k)).collect()
     }
 
     /// Fills of pairs that score less than a bid of their own, or are paid less than by the best single path, to the wei.
@@ -159,18 +169,26 @@ struct Taken {
     fills: Vec<usize>,
 }
 
-/// What is left of a claim among some trades, numbered as they are.
-fn among(claim: &Claim, there: &[usize]) -> Option<Claim> {
-    let trades: Vec<usize> = claim.trades.iter().filter_map(|k| there.binary_search(k).ok()).collect();
-    (!trades.is_empty()).then_some(Claim { trades, ..*claim })
+/// Trades that miss their limits, are paid in what is not there, or whose claims are not met.
+fn lacking(claims: &[Claim], cleared: &Cleared) -> Vec<usize> {
+    let short = |token| cleared.clearing.short.iter().any(|s| s.0 == token);
+    let misses = |k: &usize| {
+        let Trade { sell, buy, .. } = cleared.trades[*k].trade;
+        cleared.misses(*k) || short(buy) || short(sell)
+    };
+    let missed = (0..cleared.trades.len()).filter(misses);
+    let mut lacking: Vec<usize> = missed.chain(unmet(claims, cleared).flat_map(|claim| claim.trades.iter().copied())).collect();
+    lacking.sort_unstable();
+    lacking.dedup();
+    lacking
 }
 
 /// Claims that are not met.
-fn unmet<'c>(claims: &'c [Claim], cleared: &Cleared) -> Vec<&'c Claim> {
+fn unmet<'c>(claims: &'c [Claim], cleared: &Cleared) -> impl Iterator<Item = &'c Claim> {
     let trades: Vec<Trade> = cleared.trades.iter().map(|t| t.trade).collect();
-    let raised = |claim: &Claim| {
-        let paid: f64 = claim.trades.iter().map(|&k| cleared.amounts(k)[0] + trades[k].fee).sum();
-        (FAIR * claim.surplus).max(BETTER * claim.price * paid)
-    };
-    claims.iter().filter(|claim| claim.lack(&trades, |k| cleared.amounts(k)) > MET * raised(claim)).collect()
+    claims.iter().filter(move |claim| {
+        let paid: f64 = claim.trades.iter().map(|&k| cleared.amounts(k)[0] + trades[k].fee[0]).sum();
+        let raised = (FAIR * claim.surplus).max(BETTER * claim.price * paid);
+        claim.lack(&trades, |k| cleared.amounts(k)) > MET * raised
+    })
 }

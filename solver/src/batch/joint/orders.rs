@@ -53,11 +53,12 @@ impl Member {
         Some(Self { index, leg, exact, scored: order.is_scored() })
     }
 
-    /// The order as a trade that pays `fee` value units, to be filled for about `part`; `None` if the fee takes all.
-    pub fn trade(&self, fee: f64, part: f64) -> Option<Trade> {
+    /// The order as a trade that pays a `fee` (value units, the least and the fair one), to be filled for about `part`; `None` if the
+    /// least takes all.
+    pub fn trade(&self, fee: [f64; 2], part: f64) -> Option<Trade> {
         let Leg { sell, buy, sell_amount, buy_amount, whole, .. } = self.leg;
         let most = match self.exact {
-            Exact::Sold => sell_amount - fee,
+            Exact::Sold => sell_amount - fee[0],
             Exact::Bought => buy_amount,
         };
         let least = if whole { most } else { 0.0 };

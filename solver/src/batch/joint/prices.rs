@@ -42,30 +42,36 @@ impl Part {
 /// are paid in it then get less; where nobody is, it is lowered, as those who buy with it then give more.
 ///
 /// # Errors
-/// The tokens that stay short.
-pub(super) fn exact(parts: &[Part], worth: &[(Token, f64)], net: &FxHashMap<Token, [U256; 2]>) -> Result<Prices, Vec<Token>> {
+/// Where some tokens stay short: those that are at the prices given, and by how many atoms.
+pub(super) fn exact(
+    parts: &[Part],
+    worth: &[(Token, f64)],
+    net: &FxHashMap<Token, [U256; 2]>,
+) -> Result<Prices, Vec<(Token, U256)>> {
     let least = worth.iter().map(|w| w.1).fold(f64::INFINITY, f64::min);
     let mut prices = Prices::default();
     for &(token, worth) in worth {
-        prices.insert(token, from_f64(worth / least * LEAST).ok_or_else(|| vec![token])?);
+        prices.insert(token, from_f64(worth / least * LEAST).ok_or_else(Vec::new)?);
     }
-    let mut short = Vec::new();
+    let mut first = Vec::new();
     for round in 0..SHAVES {
-        short = shortages(parts, &prices, net).ok_or_else(Vec::new)?;
+        let short = shortages(parts, &prices, net).ok_or_else(Vec::new)?;
         if short.is_empty() {
             return Ok(prices);
+        }
+        if round == 0 {
+            first = short.iter().map(|s| (s.0, s.1)).collect();
         }
         for &(token, missing, [paid, given]) in &short {
             // What one token is relieved of others take on, a little less each time: so more and more at once.
             let missing = missing.saturating_mul(U256::from(1 + round / 16));
             let shaved = prices.get(&token).and_then(|&price| shaved(price, missing, paid, given));
-            let Some(shaved) = shaved else { return Err(vec![token]) };
+            let Some(shaved) = shaved else { return Err(first) };
             prices.insert(token, shaved);
         }
     }
-    let short = short.into_iter().map(|s| s.0).collect();
-    tracing::debug!(?short, "prices that do not settle");
-    Err(short)
+    tracing::debug!(?first, "prices that do not settle");
+    Err(first)
 }
 
 /// A price moved by what is missing of its token: of what is `paid` in it, or else of what those give of it who buy an exact amount.
@@ -123,6 +129,6 @@ mod tests {
         let prices = exact(&buyer, &[(0, 1.0), (1, 1.0)], &net).unwrap();
         assert_eq!(buyer[0].amounts(|t| prices.get(&t).copied()).unwrap(), [U256::from(1_001), U256::from(1_000)]);
         // Nothing at all is there.
-        assert_eq!(exact(&parts, &[(0, 1.0), (1, 1.0)], &FxHashMap::default()), Err(vec![1]));
+        assert_eq!(exact(&parts, &[(0, 1.0), (1, 1.0)], &FxHashMap::default()), Err(vec![(1, U256::from(1_001))]));
     }
 }

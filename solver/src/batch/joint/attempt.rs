@@ -1,0 +1,234 @@
+//! From a choice of markets and orders to a batch: the first choice at once, then the best, and again without those that had to go.
+
+use ballast_routing::{Batch, Budget, Distance, Effort, GasPrice, Joint as Choice, Opening, Token};
+
+use super::clear::{Chosen, Cleared, Lessons};
+use super::orders::{Member, wanted};
+use super::{Floors, Joint, Obstacle, Welfare};
+use crate::auction::Auction;
+use crate::batch::Liquidity;
+use crate::batch::cycles::{Arbitrage, arbitrage};
+use crate::batch::step::{Step, Way};
+use crate::config::Config;
+
+/// Times that a batch is chosen again without those that were left out of the one before.
+const AGAIN: usize = 4;
+/// Times that a choice is cleared again without what stood in its way.
+const REPAIRS: usize = 16;
+
+/// Orders of an auction, to be settled together.
+pub struct Attempt<'a> {
+    pub(super) auction: &'a Auction,
+    pub(super) liquidity: &'a Liquidity,
+    pub(super) config: &'a Config,
+    pub(super) floors: Floors,
+    pub(super) members: Vec<Member>,
+    pub(super) batch: Batch,
+    lessons: Lessons,
+    best: Option<Best>,
+}
+
+/// What came of the best choice so far.
+struct Best {
+    choice: Choice,
+    welfare: Welfare,
+    /// Members that were left out of the choice.
+    out: Vec<usize>,
+}
+
+impl<'a> Attempt<'a> {
+    /// Lays `orders` out, those that can be part of a batch. No pair will be left with less than its floor.
+    ///
+    /// # Errors
+    /// In words, where there are none, or amounts that make no sense.
+    pub fn new(
+        auction: &'a Auction,
+        liquidity: &'a Liquidity,
+        config: &'a Config,
+        orders: &[usize],
+        floors: Floors,
+    ) -> Result<Self, String> {
+        let members: Vec<Member> = orders.iter().filter_map(|&k| Member::new(auction, liquidity, config, k)).collect();
+        if members.is_empty() {
+            return Err("no order can be part of a batch".to_owned());
+        }
+        let fixed = config.settlement_gas.saturating_sub(config.trade_gas) as f64;
+        let gas = GasPrice { token: liquidity.numeraire(), price: liquidity.gas_price, fixed };
+        let legs = members.iter().map(|m| m.leg).collect();
+        let batch = Batch::new(&liquidity.snapshot, legs, &wanted(&members), gas).map_err(|e| e.to_string())?;
+        Ok(Self { auction, liquidity, config, floors, members, batch, lessons: Lessons::default(), best: None })
+    }
+
+    /// What each pair could have in a bid of its own.
+    pub fn floors(&self) -> &Floors {
+        &self.floors
+    }
+
+    /// Solves it, from `warm` prices. Each batch that is better than those before goes to `found`.
+    ///
+    /// # Errors
+    /// Why there is no batch, in words.
+    pub fn solve(
+        &mut self,
+        warm: Option<&[f64]>,
+        stop: &(dyn Fn() -> bool + Sync),
+        found: &mut dyn FnMut(Joint),
+    ) -> Result<(), String> {
+        let nothing = "no orders that together pay for their gas";
+        let mut lessons = std::mem::take(&mut self.lessons);
+        let budget = || Budget::until(self.config.work_per_batch, stop);
+        let open = |warm: Option<&[f64]>, out: &[usize], lessons: &Lessons| {
+            self.batch.open(warm, out, &lessons.barred, &budget()).ok_or(nothing)
+        };
+        let mut out = Vec::new();
+        let mut opening: Opening = open(warm, &out, &lessons)?;
+        let mut best: Option<Best> = None;
+        let mut why = nothing.to_owned();
+        for (attempts, effort) in (1..).zip(std::iter::once(Effort::Quick).chain([Effort::Full; AGAIN])) {
+            if effort == Effort::Full {
+                opening.climb(&budget());
+            }
+            let Some(mut choice) = opening.settle(effort, &budget()) else { break };
+            // What is left out later is lost to what it is left out for.
+            let before = best.as_ref().filter(|_| !out.is_empty()).map(|best| best.welfare);
+            let Choice { bound, relaxed, value: whole, .. } = choice;
+            let mut welfare = before.unwrap_or(Welfare { bound, relaxed, whole, ..Welfare::default() });
+            let (joint, gone) = match self.settle(&choice, &mut lessons, &mut welfare) {
+                Ok(settled) => settled,
+                Err(reason) => {
+                    tracing::debug!(reason, "a choice that cannot be settled");
+                    why = reason;
+                    if effort == Effort::Full || stop() {
+                        break;
+                    }
+                    continue;
+                }
+            };
+            let (fills, gone_now, value, realised) = (joint.fills.len(), gone.len(), choice.value, joint.welfare.realised);
+            tracing::debug!(attempts, value, realised, fills, gone = gone_now, "a batch");
+            let better = best.as_ref().is_none_or(|best| realised > best.welfare.realised);
+            if better {
+                let out: Vec<usize> = out.iter().chain(&gone).copied().collect();
+                out.iter().for_each(|&m| choice.parts[m] = 0.0);
+                let displaced = out.iter().map(|&m| self.members[m].index).collect();
+                best = Some(Best { choice, welfare: joint.welfare, out });
+                found(Joint { displaced, attempts, ..joint });
+            }
+            if stop() || effort == Effort::Full && (!better || gone.is_empty()) {
+                break;
+            }
+            if effort == Effort::Full {
+                out.extend(&gone);
+                let Ok(again) = open(Some(opening.prices()), &out, &lessons) else { break };
+                opening = again;
+            }
+        }
+        (self.lessons, self.best) = (lessons, best);
+        if self.best.is_some() { Ok(()) } else { Err(why) }
+    }
+
+    /// The best batch so far with other floors.
+    ///
+    /// # Errors
+    /// As for [`Self::solve`].
+    pub fn with_floors(&mut self, floors: Floors) -> Result<Joint, String> {
+        self.floors = floors;
+        let Some(Best { mut choice, mut welfare, mut out }) = self.best.take() else {
+            return Err("there is no batch".to_owned());
+        };
+        let mut lessons = std::mem::take(&mut self.lessons);
+        let settled = self.settle(&choice, &mut lessons, &mut welfare);
+        self.lessons = lessons;
+        let (joint, gone) = settled?;
+        gone.iter().for_each(|&m| choice.parts[m] = 0.0);
+        out.extend(gone);
+        let displaced = out.iter().map(|&m| self.members[m].index).collect();
+        self.best = Some(Best { choice, welfare: joint.welfare, out });
+        Ok(Joint { displaced, ..joint })
+    }
+
+    /// One choice, all the way, with the members that had to leave.
+    fn settle(&self, choice: &Choice, lessons: &mut Lessons, welfare: &mut Welfare) -> Result<(Joint, Vec<usize>), String> {
+        (lessons.gas, lessons.spare) = Default::default();
+        let cleared = self.clear(Chosen { choice, lessons })?;
+        if welfare.uniform == 0.0 {
+            welfare.uniform = cleared.welfare();
+        }
+        let heavy = self.heaviest(&cleared, cleared.gas());
+        let (mut cleared, mut gone) = self.leave(cleared, &heavy, Vec::new());
+        let mut distance = if heavy.is_empty() { Distance::Near } else { Distance::Far };
+        let mut why = "no batch that can be executed after many attempts".to_owned();
+        for repair in 0..REPAIRS {
+            let chosen = Chosen { choice, lessons };
+            let (fair, more) = self.be_fair(chosen, cleared, distance)?;
+            gone.extend(more);
+            welfare.fair = fair.welfare();
+            let leave = match self.execute(chosen, &fair, *welfare) {
+                Ok(joint) => return Ok((joint, gone)),
+                Err(Obstacle::Failed(why)) => return Err(why),
+                Err(Obstacle::Unpaid(gas)) => {
+                    tracing::debug!(gas, "more gas than is paid for");
+                    lessons.gas = lessons.gas.saturating_add(gas);
+                    Vec::new()
+                }
+                Err(Obstacle::Heavy(gas)) => {
+                    tracing::debug!(gas, "more gas than a settlement may take");
+                    self.heaviest(&fair, gas)
+                }
+                Err(Obstacle::Barred(ways)) => {
+                    tracing::debug!(?ways, "barred");
+                    lessons.barred.extend(ways.iter().filter_map(|way| self.liquidity.hop(self.auction, way)));
+                    Vec::new()
+                }
+                Err(Obstacle::Lacking { lost, places }) => {
+                    tracing::debug!(?lost, ?places, "have less than they ask for, or could have elsewhere");
+                    let leave = lost.is_empty() || repair >= REPAIRS / 2;
+                    lessons.lost(lost);
+                    if leave { places } else { Vec::new() }
+                }
+                Err(Obstacle::Short { missing, places }) => {
+                    tracing::debug!(?missing, ?places, "are not paid by what the swaps leave");
+                    why = "prices that what the swaps leave does not pay".to_owned();
+                    lessons.missing(missing);
+                    if repair < REPAIRS / 2 { Vec::new() } else { places }
+                }
+            };
+            distance = if leave.is_empty() { Distance::Close } else { Distance::Near };
+            (cleared, gone) = self.leave(fair, &leave, gone);
+        }
+        Err(why)
+    }
+
+    /// The trades without some of them, whose members are `gone` too.
+    fn leave(&self, cleared: Cleared, leave: &[usize], mut gone: Vec<usize>) -> (Cleared, Vec<usize>) {
+        let (leave, stay): (Vec<usize>, Vec<usize>) = (0..cleared.trades.len()).partition(|k| leave.contains(k));
+        gone.extend(leave.iter().map(|&k| cleared.trades[k].member));
+        (cleared.only(&stay), gone)
+    }
+
+    /// Where a settlement takes more `gas` than it may: the trades that gain least by what they take of it.
+    fn heaviest(&self, cleared: &Cleared, gas: u64) -> Vec<usize> {
+        let mut over = gas.saturating_sub(self.config.max_gas);
+        let mut order: Vec<usize> = (0..cleared.trades.len()).collect();
+        let gain = |k: usize| cleared.surplus(k) / cleared.trades[k].share as f64;
+        order.sort_by(|&a, &b| gain(a).total_cmp(&gain(b)));
+        let leaves = |&k: &usize| {
+            let leaves = over > 0;
+            over = over.saturating_sub(cleared.trades[k].share);
+            leaves
+        };
+        order.into_iter().take_while(leaves).collect()
+    }
+
+    /// What cycles of the steps earn, unless it is more than is believable.
+    pub(super) fn believable(&self, steps: &[Step], choice: &Choice) -> Result<Arbitrage, Obstacle> {
+        let price = |token: Token| self.liquidity.units.get(token).unwrap_or(0.0) * choice.prices[token as usize];
+        let harvest = arbitrage(steps, price);
+        let suspects = harvest.suspects(self.config);
+        if suspects.is_empty() {
+            return Ok(harvest);
+        }
+        tracing::warn!(pools = ?suspects, "cycles earn more than is believable; solving again without");
+        Err(Obstacle::Barred(steps.iter().filter(|s| suspects.contains(&s.pool)).map(Way::of).collect()))
+    }
+}
