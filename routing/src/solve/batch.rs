@@ -17,7 +17,7 @@ use crate::market::{MarketError, MarketId, Token};
 use crate::path::{Hop, Hops};
 use crate::problem::{GasPrice, Problem, Wanted};
 use crate::program;
-use crate::view::{Kept, Renumber, Smoothing, View};
+use crate::view::{Kept, Renumber, Smoothing, View, gas};
 
 use super::choice::Reach;
 use super::refine::STAGES;
@@ -59,6 +59,8 @@ pub struct Batch {
     /// The market that the first order is.
     first: MarketId,
     problem: Problem,
+    /// How many times its cost gas is counted at.
+    thrift: f64,
 }
 
 /// Which markets and which orders, and what they are worth together; value units of the objective, gas paid.
@@ -96,7 +98,23 @@ impl Batch {
         all.push(Wanted { token: gas.token, weight: 1.0, free: true });
         let problem = Problem { wanted: all, gas, served, ..Problem::default() };
         // Nobody looks for paths here.
-        Ok(Self { snapshot: Snapshot::with(markets, Hops::default()), orders, first, problem })
+        Ok(Self { snapshot: Snapshot::with(markets, Hops::default()), orders, first, problem, thrift: 1.0 })
+    }
+
+    /// Counts gas at so many times its cost: fewer markets and orders are chosen. Values are told at its cost all the same.
+    pub fn save_gas(&mut self, times: f64) {
+        self.problem.gas.price *= times / self.thrift;
+        self.thrift = times;
+    }
+
+    /// What a choice with these markets and orders is worth where gas is counted at its cost.
+    fn at_cost(&self, value: f64, kept: &[Kept], forced: &[usize]) -> f64 {
+        let gas = self.gas(kept) + forced.iter().map(|&k| self.orders[k].gas).sum::<f64>();
+        value + (1.0 - self.thrift.recip()) * self.problem.gas.price * gas
+    }
+
+    fn gas(&self, kept: &[Kept]) -> f64 {
+        self.problem.gas.fixed + gas(&self.snapshot.markets, kept)
     }
 
     /// The markets with the orders among them.
@@ -141,7 +159,8 @@ impl Batch {
             prices[token as usize] = price;
         }
         let markets = choice.kept.iter().filter(|k| k.market < self.first).map(|k| (k.market, k.coins)).collect();
-        Joint { markets, parts, prices, bound, relaxed, value: choice.value }
+        let value = self.at_cost(choice.value, &choice.kept, &forced);
+        Joint { markets, parts, prices, bound, relaxed, value }
     }
 
     /// The way through an order.
@@ -234,6 +253,16 @@ impl Opening<'_> {
         &self.prices
     }
 
+    /// Gas of all.
+    pub fn gas(&self) -> f64 {
+        self.batch.gas(&self.best.kept)
+    }
+
+    /// What no choice can exceed, where gas is counted at its cost.
+    pub fn bound(&self) -> f64 {
+        self.bound
+    }
+
     /// Adds and drops markets and orders for as long as that helps.
     pub fn climb(&mut self, budget: &Budget) {
         let mut search = Search::new(&self.batch.snapshot, &self.batch.problem, None, &self.barred, budget);
@@ -251,7 +280,8 @@ impl Opening<'_> {
     pub fn settle(&self, effort: Effort, budget: &Budget) -> Option<Joint> {
         let Self { batch, best, prices, barred, .. } = self;
         let (forced, left_out) = (Vec::new(), Vec::new());
-        Settling { batch, best: best.clone(), forced, left_out, barred, prices, budget }.settle(effort, [self.bound, best.value])
+        Settling { batch, best: best.clone(), forced, left_out, barred, prices, budget }
+            .settle(effort, [self.bound, batch.at_cost(best.value, &best.kept, &[])])
     }
 }
 

@@ -120,7 +120,7 @@ impl Solver<'_> {
     /// False where there is none.
     pub fn again(&self, Whole { batch, attempt }: &mut Whole, floors: Floors) -> bool {
         let began = Instant::now();
-        let again = attempt.with_floors(floors.clone()).and_then(|joint| self.verified(0, joint, &floors));
+        let again = attempt.with_floors(floors.clone(), self.stop).and_then(|joint| self.verified(0, joint, &floors));
         match again {
             Ok((verified, joint)) => {
                 **batch = Together { verified, joint, took: batch.took + began.elapsed() };

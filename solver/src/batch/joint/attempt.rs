@@ -1,6 +1,6 @@
 //! From a choice of markets and orders to a batch: the first choice at once, then the best, and again without those that had to go.
 
-use ballast_routing::{Batch, Budget, Distance, Effort, GasPrice, Joint as Choice, Opening, Token};
+use ballast_routing::{Batch, Budget, Distance, Effort, GasPrice, Joint as Choice, Token};
 
 use super::clear::{Chosen, Cleared, Lessons};
 use super::orders::{Member, wanted};
@@ -13,6 +13,8 @@ use crate::config::Config;
 
 /// Times that a batch is chosen again without those that were left out of the one before.
 const AGAIN: usize = 4;
+/// How many times its cost gas is counted at, one after another, where a batch would take more of it than it may.
+const SAVINGS: [f64; 5] = [1.5, 2.5, 4.0, 8.0, 16.0];
 /// Times that a choice is cleared again without what stood in its way.
 const REPAIRS: usize = 16;
 
@@ -77,23 +79,31 @@ impl<'a> Attempt<'a> {
         let nothing = "no orders that together pay for their gas";
         let mut lessons = std::mem::take(&mut self.lessons);
         let budget = || Budget::until(self.config.work_per_batch, stop);
-        let open = |warm: Option<&[f64]>, out: &[usize], lessons: &Lessons| {
-            self.batch.open(warm, out, &lessons.barred, &budget()).ok_or(nothing)
-        };
         let mut out = Vec::new();
-        let mut opening: Opening = open(warm, &out, &lessons)?;
+        let mut opening = self.batch.open(warm, &out, &lessons.barred, &budget()).ok_or(nothing)?;
+        let mut bound = opening.bound();
+        for times in SAVINGS {
+            if opening.gas() <= self.config.max_gas as f64 {
+                break;
+            }
+            let prices = opening.prices().to_vec();
+            self.batch.save_gas(times);
+            opening = self.batch.open(Some(&prices), &out, &lessons.barred, &budget()).ok_or(nothing)?;
+        }
+        let saves = opening.bound() < bound;
         let mut best: Option<Best> = None;
         let mut why = nothing.to_owned();
         for (attempts, effort) in (1..).zip(std::iter::once(Effort::Quick).chain([Effort::Full; AGAIN])) {
             if effort == Effort::Full {
                 opening.climb(&budget());
+                bound = if saves { bound } else { bound.min(opening.bound()) };
             }
             let Some(mut choice) = opening.settle(effort, &budget()) else { break };
             // What is left out later is lost to what it is left out for.
             let before = best.as_ref().filter(|_| !out.is_empty()).map(|best| best.welfare);
-            let Choice { bound, relaxed, value: whole, .. } = choice;
+            let Choice { relaxed, value: whole, .. } = choice;
             let mut welfare = before.unwrap_or(Welfare { bound, relaxed, whole, ..Welfare::default() });
-            let (joint, gone) = match self.settle(&choice, &mut lessons, &mut welfare) {
+            let (joint, gone) = match self.settle(&choice, &mut lessons, &mut welfare, stop) {
                 Ok(settled) => settled,
                 Err(reason) => {
                     tracing::debug!(reason, "a choice that cannot be settled");
@@ -119,7 +129,8 @@ impl<'a> Attempt<'a> {
             }
             if effort == Effort::Full {
                 out.extend(&gone);
-                let Ok(again) = open(Some(opening.prices()), &out, &lessons) else { break };
+                let again = self.batch.open(Some(opening.prices()), &out, &lessons.barred, &budget());
+                let Some(again) = again else { break };
                 opening = again;
             }
         }
@@ -131,13 +142,13 @@ impl<'a> Attempt<'a> {
     ///
     /// # Errors
     /// As for [`Self::solve`].
-    pub fn with_floors(&mut self, floors: Floors) -> Result<Joint, String> {
+    pub fn with_floors(&mut self, floors: Floors, stop: &dyn Fn() -> bool) -> Result<Joint, String> {
         self.floors = floors;
         let Some(Best { mut choice, mut welfare, mut out }) = self.best.take() else {
             return Err("there is no batch".to_owned());
         };
         let mut lessons = std::mem::take(&mut self.lessons);
-        let settled = self.settle(&choice, &mut lessons, &mut welfare);
+        let settled = self.settle(&choice, &mut lessons, &mut welfare, stop);
         self.lessons = lessons;
         let (joint, gone) = settled?;
         gone.iter().for_each(|&m| choice.parts[m] = 0.0);
@@ -148,7 +159,13 @@ impl<'a> Attempt<'a> {
     }
 
     /// One choice, all the way, with the members that had to leave.
-    fn settle(&self, choice: &Choice, lessons: &mut Lessons, welfare: &mut Welfare) -> Result<(Joint, Vec<usize>), String> {
+    fn settle(
+        &self,
+        choice: &Choice,
+        lessons: &mut Lessons,
+        welfare: &mut Welfare,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<(Joint, Vec<usize>), String> {
         (lessons.gas, lessons.spare) = Default::default();
         let cleared = self.clear(Chosen { choice, lessons })?;
         if welfare.uniform == 0.0 {
@@ -160,7 +177,7 @@ impl<'a> Attempt<'a> {
         let mut why = "no batch that can be executed after many attempts".to_owned();
         for repair in 0..REPAIRS {
             let chosen = Chosen { choice, lessons };
-            let (fair, more) = self.be_fair(chosen, cleared, distance)?;
+            let (fair, more) = self.be_fair(chosen, cleared, distance, stop)?;
             gone.extend(more);
             welfare.fair = fair.welfare();
             let leave = match self.execute(chosen, &fair, *welfare) {

@@ -70,6 +70,7 @@ impl Attempt<'_> {
         chosen: Chosen<'_>,
         cleared: Cleared,
         distance: Distance,
+        stop: &dyn Fn() -> bool,
     ) -> Result<(Cleared, Vec<usize>), String> {
         let (mut fair, mut gone, mut distance) = (cleared, Vec::new(), distance);
         let mut claims = self.claims(&fair);
@@ -77,6 +78,9 @@ impl Attempt<'_> {
         // Whether prices further off have been looked at.
         let mut looked_far = false;
         while !fair.trades.is_empty() {
+            if stop() {
+                return Err("time ran out".to_owned());
+            }
             fair = self.clear_again(chosen, &fair, Terms { claims: &claims, presence: Presence::Fixed, distance })?;
             let mut lacking = lacking(&claims, &fair);
             if lacking.is_empty() && distance != Distance::Far {
@@ -93,7 +97,7 @@ impl Attempt<'_> {
                 }
             }
             let further = match distance {
-                Distance::Close if looked_far => None,
+                Distance::Close | Distance::Near if looked_far => None,
                 Distance::Close => Some(Distance::Near),
                 Distance::Near => Some(Distance::Far),
                 Distance::Far => Some(Distance::Close),
@@ -108,7 +112,7 @@ impl Attempt<'_> {
             gone.extend((0..fair.trades.len()).filter(|k| !stay.contains(k)).map(|k| fair.trades[k].member));
             fair = fair.only(&stay);
             claims = self.claims(&fair);
-            (distance, looked_far) = (Distance::Near, false);
+            distance = Distance::Near;
         }
         Err("nobody is left with what he asks for".to_owned())
     }
