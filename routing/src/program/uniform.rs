@@ -301,6 +301,25 @@ struct Stepped {
 }
 
 impl Step<'_, '_, '_> {
+    /// The trade that a claim is of, if there is no other and what it pays is fixed: then it claims a surplus and nothing else.
+    fn sole(&self, claim: &Claim) -> Option<usize> {
+        let &[k] = claim.trades.as_slice() else { return None };
+        let trade = &self.clear.trades[k];
+        (trade.exact == Exact::Sold && trade.fill[0] == trade.fill[1]).then_some(k)
+    }
+
+    /// The surplus that each trade is to be left with, for itself.
+    fn floors(&self) -> Vec<f64> {
+        let mut floors = vec![0.0_f64; self.clear.trades.len()];
+        for claim in self.clear.claims {
+            if let Some(k) = self.sole(claim) {
+                let Trade { rate, fee, fill, .. } = self.clear.trades[k];
+                floors[k] = floors[k].max(claim.surplus).max((claim.price - rate) * (fill[1] + fee[0]));
+            }
+        }
+        floors
+    }
+
     fn solve(mut self, reach: f64) -> Result<Stepped, ProgramError> {
         let unit = self.build.unit;
         let ToClear { trades, claims, presence, .. } = *self.clear;
@@ -313,22 +332,22 @@ impl Step<'_, '_, '_> {
             moved[s] = moved[s].max(amount);
             moved[b] = moved[b].max(amount);
         }
-        let mut shift: Vec<Option<Variable>> = vec![None; self.prices.len()];
+        // Upwards and downwards: prices that nobody gains by moving stay.
+        let mut shift: Vec<Option<[Variable; 2]>> = vec![None; self.prices.len()];
         for (&t, &root) in self.ends.iter().flatten().zip(self.roots) {
+            if shift[t].is_some() {
+                continue;
+            }
             // Prices are ratios: one of those that hang together stays.
             let reach = if t == root { 0.0 } else { reach };
             let astray = if self.clear.nu.is_empty() { 0.0 } else { (self.prices[t] / self.nu[t]).ln() };
-            let down = (-ASTRAY - astray).clamp(-reach, 0.0) * moved[t];
-            let up = (ASTRAY - astray).clamp(0.0, reach) * moved[t];
-            shift[t].get_or_insert_with(|| self.build.variables.add(variable().min(down).max(up)));
+            let most = [ASTRAY - astray, ASTRAY + astray].map(|most| most.clamp(0.0, reach) * moved[t]);
+            let ways = most.map(|most| self.build.variables.add(variable().min(0.0).max(most)));
+            ways.iter().for_each(|&way| self.build.objective.add_mul(-MOVED, way));
+            shift[t] = Some(ways);
         }
-        // Prices that nobody gains by moving stay.
-        for &shift in shift.iter().flatten() {
-            let size = self.build.variables.add(variable().min(0.0));
-            self.build.objective.add_mul(-MOVED, size);
-            self.build.held.push(constraint::geq(size - shift, 0.0));
-            self.build.held.push(constraint::geq(size + shift, 0.0));
-        }
+        let floors = self.floors();
+        let shared_claims: Vec<&Claim> = claims.iter().filter(|claim| self.sole(claim).is_none()).collect();
         let mut fill = Vec::with_capacity(trades.len());
         let mut given: Vec<Given> = Vec::with_capacity(trades.len());
         let free = presence == Presence::Free;
@@ -338,7 +357,7 @@ impl Step<'_, '_, '_> {
         let zero = self.build.variables.add(variable().min(0.0).max(0.0));
         for (k, trade) in trades.iter().enumerate() {
             let [s, b] = self.ends[k];
-            let [up, down] = [s, b].map(|t| shift[t].unwrap_or(zero));
+            let [raised, lowered] = [s, b].map(|t| shift[t].unwrap_or([zero; 2]));
             let [least, most] = trade.fill.map(|x| x / unit);
             let amount = self.build.variables.add(variable().min(if free { 0.0 } else { least }).max(most));
             let [fee, share] = [trade.fee[0] / unit, (trade.fee[1] - trade.fee[0]) / unit];
@@ -364,8 +383,10 @@ impl Step<'_, '_, '_> {
                 Exact::Bought => (Expression::from(amount), rho.recip(), -at / rho),
             };
             let mut other = ratio * exact.clone();
-            other.add_mul(by_price / moved[s], up);
-            other.add_mul(-by_price / moved[b], down);
+            for (token, [up, down], by_price) in [(s, raised, by_price), (b, lowered, -by_price)] {
+                other.add_mul(by_price / moved[token], up);
+                other.add_mul(-by_price / moved[token], down);
+            }
             let (sold, bought) = if trade.exact == Exact::Sold { (exact, other) } else { (other, exact) };
             *self.build.rows[s].get_or_insert_default() += sold.clone();
             *self.build.rows[b].get_or_insert_default() -= bought.clone();
@@ -374,13 +395,13 @@ impl Step<'_, '_, '_> {
             let missed = self.build.variables.add(variable().min(0.0));
             self.build.objective += trade.weight * surplus.clone();
             self.build.objective.add_mul(-MISSED, missed);
-            self.build.held.push(constraint::geq(surplus.clone() + missed, 0.0));
+            self.build.held.push(constraint::geq(surplus.clone() + missed - floors[k] / unit * part.clone(), 0.0));
             given.push(Given { paid, bought, surplus, part });
         }
         if shared {
             self.build.held.push(constraint::geq(common, 0.0));
         }
-        for claim in claims {
+        for claim in &shared_claims {
             let behind = self.build.variables.add(variable().min(0.0));
             self.build.objective.add_mul(-MISSED, behind);
             let (mut price, mut surplus) = (Expression::from(behind), Expression::from(behind));
@@ -412,8 +433,8 @@ impl Step<'_, '_, '_> {
                 (t, lent)
             })
             .collect();
-        let named: Vec<Variable> =
-            shift.iter().flatten().chain(fill.iter().flatten()).copied().chain(lent.iter().map(|l| l.1)).collect();
+        let ways = shift.iter().flatten().flatten();
+        let named: Vec<Variable> = ways.chain(fill.iter().flatten()).copied().chain(lent.iter().map(|l| l.1)).collect();
         let view = self.build.view;
         let (columns, values) = self.build.run(&named)?;
         let flows = read(view, &columns, &values, unit);
@@ -421,7 +442,10 @@ impl Step<'_, '_, '_> {
         let shifts = shift
             .iter()
             .zip(&moved)
-            .map(|(s, moved)| s.and_then(|_| others.next()).map_or(0.0, |by| (by / moved).clamp(-reach, reach)))
+            .map(|(ways, moved)| {
+                let [up, down] = ways.map_or([0.0; 2], |ways| ways.map(|_| others.next().unwrap_or_default()));
+                ((up - down) / moved).clamp(-reach, reach)
+            })
             .collect();
         let (mut fills, mut fees) = (Vec::with_capacity(trades.len()), Vec::with_capacity(trades.len()));
         for trade in trades {
