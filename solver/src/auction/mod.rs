@@ -156,6 +156,16 @@ impl Auction {
         known.or_else(|| self.pools.iter().position(|pool| pool.id == id))
     }
 
+    /// Adds an order to those of the auction, and says its place.
+    ///
+    /// # Errors
+    /// When it cannot be solved for.
+    pub fn enter(&mut self, order: &wire::Order) -> Result<usize, OrderError> {
+        let order = Order::read(order, |address| self.add_token(address, None))?;
+        self.orders.push(order);
+        Ok(self.orders.len() - 1)
+    }
+
     /// Adds orders that come with the solution. A quote asks for the price of one order, and takes none. Those that are malformed,
     /// void or of no use here are left out and named in [`Self::drops`].
     pub fn offer(&mut self, offers: impl IntoIterator<Item = Offer>) {

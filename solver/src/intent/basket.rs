@@ -183,6 +183,10 @@ pub fn narrowed(auction: &Auction, intent: &Intent) -> Auction {
 
 /// Whether [`narrowed`] would leave anything out.
 pub fn is_narrow(intent: &Intent) -> bool {
-    let execution = &intent.execution;
-    !execution.venues_allow.is_empty() || !execution.venues_deny.is_empty() || intent.assets.iter().any(|a| !a.tradable)
+    restricts_venues(intent) || intent.assets.iter().any(|asset| !asset.tradable)
+}
+
+/// Whether an intent says which venues may be used.
+pub(super) fn restricts_venues(intent: &Intent) -> bool {
+    !intent.execution.venues_allow.is_empty() || !intent.execution.venues_deny.is_empty()
 }

@@ -26,6 +26,7 @@ mod signature;
 mod simulate;
 pub mod size;
 pub mod state;
+pub mod together;
 mod typed;
 
 pub use basket::{Task, is_narrow, narrowed};
