@@ -273,7 +273,9 @@ impl Round {
         let liquidity = Liquidity::new(auction, config, &mut Drops::default());
         let prices = warm.get_or_insert_with(|| liquidity.clearing_prices(stop));
         let all: Vec<usize> = (0..auction.orders.len()).collect();
-        let joint = joint::solve(auction, &liquidity, config, &all, &Floors::default(), Some(prices), stop)?;
+        let attempt = |prices| joint::solve(auction, &liquidity, config, &all, &Floors::default(), prices, stop);
+        // Prices of the pools alone may lead nowhere.
+        let joint = attempt(Some(prices)).or_else(|_| attempt(None))?;
         let bid = Bid::joint(0, auction, &joint).ok_or("the protocol's fee takes all that is sold")?;
         let verified = verify(auction, config, bid.solution).map_err(|violation| violation.to_string())?;
         Ok((joint, verified))

@@ -15,4 +15,5 @@ mod promised;
 mod safe;
 mod settled;
 mod timing;
+mod together;
 mod weights;
