@@ -1,6 +1,7 @@
 //! Whole portfolios: ours beside rebalances that are put together of single trades.
 
 mod pairwise;
+mod together;
 mod vaults;
 
 use std::time::{Duration, Instant};
@@ -44,6 +45,12 @@ pub(crate) struct IntentArgs {
     /// The most that one solve may take.
     #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]
     limit: Duration,
+    /// All vaults of a universe in one batch with orders, instead of each by itself.
+    #[arg(long)]
+    together: bool,
+    /// Orders of that batch.
+    #[arg(long, default_value_t = 100, requires = "together")]
+    orders: usize,
 }
 
 /// One vault by every way.
@@ -59,6 +66,9 @@ struct Row {
 
 impl IntentArgs {
     pub(crate) fn run(self) -> anyhow::Result<Report> {
+        if self.together {
+            return self.together();
+        }
         // Nobody's arbitrage is too good to be true here, and the contract's own gas is the same for all.
         let config = Config {
             settlement_gas: 0,

@@ -37,14 +37,15 @@ impl Vault {
 
 impl Vaults {
     pub fn generated(pools: usize, seed: u64) -> Self {
-        Self::new(universe(&UniverseConfig::new(pools, seed)))
+        Self::with_orders(universe(&UniverseConfig::new(pools, seed)))
     }
 
     pub fn of(json: &[u8]) -> anyhow::Result<Self> {
-        Ok(Self::new(wire::Auction { orders: Vec::new(), ..wire::Auction::from_json(json)? }))
+        Ok(Self::with_orders(wire::Auction { orders: Vec::new(), ..wire::Auction::from_json(json)? }))
     }
 
-    fn new(request: wire::Auction) -> Self {
+    /// The pools and the orders of an auction.
+    pub fn with_orders(request: wire::Auction) -> Self {
         let auction = Auction::new(&request, |_| true);
         let mut held = vec![0_usize; auction.tokens.len()];
         for coin in auction.pools.iter().filter(|pool| pool.market.tokens().len() == 2).flat_map(|pool| &pool.coins) {

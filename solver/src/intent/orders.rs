@@ -89,12 +89,11 @@ struct Trade {
 }
 
 /// Orders that bring a portfolio from what it holds to `after`, as a [`Rebalance`](super::size::Rebalance) leaves it: all that is sold, for
-/// all that is bought by their parts of the whole. `None` where a number does not fit, or the intent may not lose anything.
-pub fn orders(task: &Task<'_>, after: &Portfolio) -> Option<Orders> {
+/// all that is bought by their parts of the whole. They ask for no less than `spread` below par, a part of 10¹⁸, where that is less than the
+/// intent may lose. `None` where a number does not fit.
+pub fn orders(task: &Task<'_>, after: &Portfolio, spread: U256) -> Option<Orders> {
     let Task { intent, portfolio, moment } = task;
     let allowed = mul_div(portfolio.measure()?.total, allowance(intent, moment), ONE)?;
-    // Less what rounding may add to the loss of each order.
-    let spent = allowed.saturating_sub(ROUNDING);
     let (mut sales, mut purchases) = (Vec::new(), Vec::new());
     for (index, (before, end)) in portfolio.holdings.iter().zip(&after.holdings).enumerate() {
         let amount = before.balance.abs_diff(end.balance);
@@ -103,6 +102,8 @@ pub fn orders(task: &Task<'_>, after: &Portfolio) -> Option<Orders> {
     }
     let total = |side: &[Trade]| side.iter().try_fold(U256::ZERO, |sum, trade| sum.checked_add(trade.worth));
     let (sold, bought) = (total(&sales)?, total(&purchases)?);
+    // Less what rounding may add to the loss of each order.
+    let spent = allowed.saturating_sub(ROUNDING).min(mul_div(sold, spread, ONE)?);
     // What is sold for each purchase: costs make it more than that is worth.
     for purchase in &mut purchases {
         purchase.worth = mul_div(purchase.worth, sold, bought)?;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use ballast_wire::{self as wire, Amount};
+use ballast_wire::{self as wire, Amount, Decimal};
 use clap::Args;
 use serde_json::json;
 
@@ -40,7 +40,7 @@ impl OrdersArgs {
         let (auction, answer) = solve(&task, &auction, &settings.engine, &mut drops, &timer(self.market.budget))?;
         let Answer::Rebalance(rebalance) = answer else { bail!("nothing to do") };
         let exported =
-            orders(&task, &rebalance.after).context("the intent leaves no room for a loss, so no order has a limit")?;
+            orders(&task, &rebalance.after, Decimal::ONE.atoms()).context("the vault's numbers do not fit an order")?;
         let mut table = table::table(&["sells", "for at least", "limit below the oracles, bps"], 0);
         let of = |token, amount| {
             let index = vault.intent.assets.iter().position(|asset| asset.token == token);

@@ -24,7 +24,7 @@ use ballast_wire as wire;
 use rayon::prelude::*;
 
 use super::basket::restricts_venues;
-use super::judge::{Breach, Foreseen, Idle, admit, idle, judge};
+use super::judge::{Breach, Foreseen, Idle, admit, allowance, idle, judge};
 use super::orders::orders;
 use super::portfolio::{Measured, Portfolio};
 use super::size::{Answer, SizeError, lay_out, size, solve as solve_one};
@@ -40,8 +40,13 @@ use crate::settlement::{Contracts, Verified, verify};
 const ROOM: f64 = 1e-4;
 /// What room grows by.
 const MORE_ROOM: f64 = 5.0;
-/// Times that an intent is sized anew, with more room, before it leaves.
-const SIZES: usize = 3;
+/// How far below par the vaults' orders ask at first, in parts of 10¹⁸. All prices within the limits are the same to a batch, so limits are
+/// to be near what the market pays.
+const SPREAD: U256 = U256::from_limbs([2_000_000_000_000_000, 0, 0, 0]);
+/// What the spread grows by.
+const WIDER: U256 = U256::from_limbs([4, 0, 0, 0]);
+/// Times that an intent may ask for other things before it leaves.
+const TRIES: usize = 4;
 /// A part of an order that is as good as all.
 const WHOLE: f64 = 1.0 - 1e-6;
 
@@ -132,7 +137,9 @@ pub fn solve(
                     break Ok(Box::new(Settled { auction, orders, joint, verified }));
                 }
             }
-            Err(why) => break Err(why),
+            // Others may be there once limits are wider.
+            Err(why) if parties.iter_mut().flatten().map(Party::ask_less).filter(|less| *less).count() == 0 => break Err(why),
+            Err(_) => {}
         }
         if stop() {
             break Err("time ran out".to_owned());
@@ -169,8 +176,10 @@ struct Party<'a> {
     task: Task<'a>,
     held: Measured,
     room: f64,
-    /// How often it was sized.
-    sizes: usize,
+    /// How far below par its orders ask.
+    spread: U256,
+    /// How often it has asked.
+    tries: usize,
     /// What the vault is to hold in the end, at par.
     wanted: Portfolio,
     /// The places of its orders in the auction of this round.
@@ -189,7 +198,7 @@ impl<'a> Party<'a> {
             return Err(Left::Venues);
         }
         let wanted = par::at_par(&task, &held, ROOM).ok_or(Left::NoOrders)?;
-        Ok(Self { task, held, room: ROOM, sizes: 1, wanted, places: Vec::new(), share: None })
+        Ok(Self { task, held, room: ROOM, spread: SPREAD, tries: 1, wanted, places: Vec::new(), share: None })
     }
 
     /// What fills of its orders make of it; or the condition that it misses then, and the filled part of the order that is filled least.
@@ -219,19 +228,37 @@ impl<'a> Party<'a> {
         Ok(Share { after, foreseen, cost, gas })
     }
 
-    /// Keeps more room to the limits if that may help against a condition that is missed.
-    fn resize(&mut self, breach: &Breach, filled: f64) -> bool {
-        let helps = !matches!(breach, Breach::LossTooHigh(_) | Breach::DailyLossTooHigh(_) | Breach::EmptyVault);
-        if filled < WHOLE || !helps || self.sizes >= SIZES {
+    /// Asks for less, or for more room to the limits, where that may help against a condition that is missed.
+    fn relent(&mut self, breach: &Breach, filled: f64) -> bool {
+        if matches!(breach, Breach::LossTooHigh(_) | Breach::DailyLossTooHigh(_)) {
             return false;
         }
-        self.sizes += 1;
-        self.room *= MORE_ROOM;
-        match par::at_par(&self.task, &self.held, self.room) {
-            Some(wanted) => self.wanted = wanted,
-            None => return false,
+        if filled < WHOLE {
+            return self.ask_less();
         }
+        self.room *= MORE_ROOM;
+        self.tries += 1;
+        let wanted = par::at_par(&self.task, &self.held, self.room).filter(|_| self.tries <= TRIES);
+        wanted.map(|wanted| self.wanted = wanted).is_some()
+    }
+
+    /// Asks for a lower price, unless what may be lost is the limit already.
+    fn ask_less(&mut self) -> bool {
+        // What is lost of all that is moved is more than that of the portfolio.
+        let loss = f64::from(allowance(self.task.intent, self.task.moment));
+        if self.tries >= TRIES || f64::from(self.spread) * self.moved() >= loss {
+            return false;
+        }
+        self.tries += 1;
+        self.spread = self.spread.saturating_mul(WIDER);
         true
+    }
+
+    /// What is to be sold, as a part of the portfolio.
+    fn moved(&self) -> f64 {
+        let pairs = self.task.portfolio.holdings.iter().zip(&self.wanted.holdings);
+        let sold: f64 = pairs.map(|(held, left)| f64::from(held.balance.saturating_sub(left.balance)) * held.atom()).sum();
+        1e18 * sold / f64::from(self.held.total)
     }
 }
 
@@ -249,7 +276,7 @@ impl Round {
         for entry in parties {
             let Ok(party) = entry else { continue };
             party.places.clear();
-            for order in orders(&party.task, &party.wanted).iter().flat_map(|found| &found.orders) {
+            for order in orders(&party.task, &party.wanted, party.spread).iter().flat_map(|found| &found.orders) {
                 let Ok(order) = order.listed(party.task.intent, &domain) else { continue };
                 if let Ok(place) = this.auction.enter(&order) {
                     party.places.push(place);
@@ -281,8 +308,8 @@ impl Round {
         Ok((joint, verified))
     }
 
-    /// Judges each intent. Of those that fail, some are sized anew, and of the others the worse half leaves, so that those who only miss
-    /// their company get another chance. True if none fails.
+    /// Judges each intent. Of those that fail, some relent, and of the others the worse half leaves, so that those who only miss their company
+    /// get another chance. True if none fails.
     fn judge(&self, parties: &mut [Result<Party<'_>, Left>], verified: &Verified) -> bool {
         let mut failed: Vec<(f64, usize, Breach)> = Vec::new();
         let mut good = true;
@@ -292,7 +319,7 @@ impl Round {
                 Ok(share) => party.share = Some(share),
                 Err((breach, filled)) => {
                     good = false;
-                    if !party.resize(&breach, filled) {
+                    if !party.relent(&breach, filled) {
                         failed.push((filled, index, breach));
                     }
                 }
