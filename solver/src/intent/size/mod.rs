@@ -15,7 +15,7 @@ mod plan;
 use std::collections::BTreeMap;
 
 use alloy_primitives::Address;
-use ballast_routing::{Budget, Token, rebalance};
+use ballast_routing::{Budget, Rebalanced, Token, rebalance, rebalance_again};
 use ballast_wire::Solution;
 
 pub use binding::Binding;
@@ -181,13 +181,15 @@ impl Sizing<'_> {
         let budget = Budget::until(self.config.work_per_batch, stop);
         let (mut room, mut lossy, mut barred) = (ROOM, false, Vec::new());
         let mut best: Option<Rebalance> = None;
-        let mut warm = warm.map(<[f64]>::to_vec);
+        let mut before: Option<Rebalanced> = None;
         let mut reason = SizeError::NoMarket;
         for attempts in 1..=ATTEMPTS {
             let compiled = self.task.compile(&self.layout, &self.held, room, lossy).ok_or(SizeError::NoMarket)?;
-            let found = |warm| rebalance(&self.liquidity.snapshot, &compiled.basket, warm, &barred, &budget);
+            let snapshot = &self.liquidity.snapshot;
+            let anew = |warm| rebalance(snapshot, &compiled.basket, warm, &barred, &budget);
+            let found = before.and_then(|found| rebalance_again(snapshot, &compiled.basket, &found, &barred, &budget));
             // Prices of another problem may lead nowhere.
-            let found = found(warm.as_deref()).or_else(|| found(None));
+            let found = found.or_else(|| anew(warm)).or_else(|| warm.and_then(|_| anew(None)));
             let Some(found) = found.filter(|found| !found.flows.is_empty()) else {
                 reason = SizeError::NoTrade(self.binding(&compiled, None));
                 break;
@@ -216,7 +218,7 @@ impl Sizing<'_> {
                 Some(Again::LessLoss) => room *= MORE_ROOM,
                 None => break,
             }
-            warm = (!lossy).then_some(found.prices);
+            before = (!lossy).then_some(found);
         }
         best.ok_or(reason)
     }
