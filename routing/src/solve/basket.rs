@@ -27,7 +27,7 @@ use crate::problem::{Bundle, Certificate, Flow, GasPrice, Outcome, Problem, Stat
 use crate::view::{Kept, View};
 
 use super::choice::{NEAR_BY, Reach};
-use super::refine::STAGES;
+use super::refine::{SHARPEST, STAGES};
 use super::{Choice, Search, Snapshot};
 
 /// What a unit of worth short of a landing costs.
@@ -321,7 +321,21 @@ pub fn rebalance(
     Some(settle(snapshot, basket, found, prices, barred, budget))
 }
 
-/// The same where nearly the same was `found` before: with other limits, or without some ways.
+/// A bound on the certificate's value that is nearer than the one at the prices of the markets chosen: at prices of all markets, found from
+/// there.
+pub fn bound(snapshot: &Snapshot, basket: &Basket, found: &Rebalanced, budget: &Budget) -> f64 {
+    let (problem, now) = basket.problem(found.worth, false);
+    let mut search = Search::new(snapshot, &problem, None, &[], budget);
+    search.unit = basket.unit();
+    search.prices.clone_from(&found.prices);
+    search.best = Some(found.choice.clone());
+    let whole = search.whole.clone();
+    search.refine(&whole, SHARPEST);
+    search.neighbourhood();
+    ((search.bound - now) / basket.unit()).min(found.certificate.bound)
+}
+
+/// [`rebalance`] where nearly the same was `found` before: with other limits, or without some ways.
 pub fn rebalance_again(
     snapshot: &Snapshot,
     basket: &Basket,

@@ -15,7 +15,7 @@ mod plan;
 use std::collections::BTreeMap;
 
 use alloy_primitives::Address;
-use ballast_routing::{Budget, Rebalanced, Token, rebalance, rebalance_again};
+use ballast_routing::{Basket, Budget, Rebalanced, Token, bound, rebalance, rebalance_again};
 use ballast_wire::Solution;
 
 pub use binding::Binding;
@@ -72,6 +72,17 @@ pub struct Rebalance {
     pub attempts: usize,
     /// Whether what is promised does not hang on atoms that nobody counts on.
     sound: bool,
+    /// What it was routed from.
+    source: Box<Source>,
+}
+
+/// A problem with its solution.
+#[derive(Debug, Clone)]
+struct Source {
+    basket: Basket,
+    found: Rebalanced,
+    /// Value units for a unit of the numeraire.
+    scale: f64,
 }
 
 /// A certificate, in the numeraire: no rebalance is worth more than the bound, and this one is `total` below it.
@@ -124,7 +135,10 @@ pub fn solve(
 ) -> Result<(Auction, Answer), SizeError> {
     let market = if is_narrow(task.intent) { narrowed(auction, task.intent) } else { auction.clone() };
     let liquidity = lay_out(&[*task], &market, config, drops);
-    let answer = size(task, &market, &liquidity, config, None, stop)?;
+    let mut answer = size(task, &market, &liquidity, config, None, stop)?;
+    if let Answer::Rebalance(rebalance) = &mut answer {
+        rebalance.certify(&liquidity, config, stop);
+    }
     Ok((market, answer))
 }
 
@@ -136,7 +150,8 @@ pub fn lay_out(tasks: &[Task<'_>], auction: &Auction, config: &Config, drops: &m
     Liquidity::around(auction, config, drops, &traded, limits)
 }
 
-/// The same on a market that is laid out ([`lay_out`]), from `warm` prices if there are any.
+/// The same on a market that is laid out ([`lay_out`]), from `warm` prices if there are any. The plan is there before a good bound is:
+/// [`Rebalance::certify`] finds that.
 ///
 /// # Errors
 /// Why there is none.
@@ -225,6 +240,16 @@ impl Sizing<'_> {
 }
 
 impl Rebalance {
+    /// Finds a better bound on what any rebalance could be worth, on the liquidity that this one was found on.
+    pub fn certify(&mut self, liquidity: &Liquidity, config: &Config, stop: &(dyn Fn() -> bool + Sync)) {
+        let Source { basket, found, scale } = &*self.source;
+        let nearer = bound(&liquidity.snapshot, basket, found, &Budget::until(config.work_per_batch, stop));
+        let gained = (found.certificate.bound - nearer) / scale;
+        for part in [&mut self.gaps.bound, &mut self.gaps.choice, &mut self.gaps.total] {
+            *part -= gained;
+        }
+    }
+
     /// The swaps as a solution without orders, for an [`Encoder`](crate::settlement::Encoder) on the market that they were found on.
     pub fn solution(&self, auction: &Auction) -> Solution {
         Solution {

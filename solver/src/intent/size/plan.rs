@@ -3,7 +3,7 @@
 use alloy_primitives::U256;
 use ballast_routing::{Rebalanced, Token};
 
-use super::{Again, Gaps, NOTHING, Rebalance, Sizing};
+use super::{Again, Gaps, NOTHING, Rebalance, Sizing, Source};
 use crate::batch::cycles::arbitrage;
 use crate::batch::execute::{Funding, Run, Stake, net_use};
 use crate::batch::plan::PlanError;
@@ -48,8 +48,10 @@ impl Sizing<'_> {
         let again = self.again(&executed, missed.is_empty(), &suspects, price);
         let Executed { run, after, foreseen, shared, .. } = executed;
         let sound = shared.is_empty();
+        let source = Box::new(Source { basket: compiled.basket.clone(), found: found.clone(), scale: compiled.scale });
+        let swaps = run.swaps;
         let rebalance =
-            Rebalance { swaps: run.swaps, after, foreseen, missed, binding, costs, gas, moved, gaps, attempts: 1, sound };
+            Rebalance { swaps, after, foreseen, missed, binding, costs, gas, moved, gaps, attempts: 1, sound, source };
         Ok((rebalance, again))
     }
 
