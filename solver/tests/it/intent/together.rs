@@ -24,13 +24,13 @@ use crate::settle::world::Trader;
 const MOMENT: Moment = Moment { time: NOW, gas_price: U256::ZERO, settled: U256::ZERO, rebalanced_at: 0, lost: U256::ZERO };
 
 /// A vault of the market's four tokens, in their contract's order.
-struct Vault {
-    intent: Intent,
-    portfolio: Portfolio,
+pub struct Vault {
+    pub intent: Intent,
+    pub portfolio: Portfolio,
 }
 
 /// Vaults that hold so many thousands of each token, for a quarter of each. They are told apart by their owners.
-fn vaults(market: &mut Market, thousands: &[[u64; 4]]) -> Vec<Vault> {
+pub fn vaults(market: &mut Market, thousands: &[[u64; 4]]) -> Vec<Vault> {
     let held = market.portfolio();
     let vault = |(n, thousands): (u8, &[u64; 4])| {
         let mut intent = market.bench.intent_of(&["0.25"; 4]);
@@ -108,7 +108,7 @@ fn vaults_that_go_together_pay_less() {
 }
 
 /// Pools that agree on all prices.
-fn without_arbitrage() -> Market {
+pub fn without_arbitrage() -> Market {
     let mut market = Market::new();
     let agrees = |pool: &wire::Item<wire::Liquidity>| {
         pool.as_ref().is_ok_and(|pool| matches!(pool.kind, LiquidityKind::ConcentratedLiquidity(_)))
