@@ -48,7 +48,7 @@ pub(crate) struct IntentArgs {
     /// All vaults of a universe in one batch with orders, instead of each by itself.
     #[arg(long)]
     together: bool,
-    /// Orders of that batch.
+    /// Orders of that batch, or of the auction's the first so many.
     #[arg(long, default_value_t = 100, requires = "together")]
     orders: usize,
 }
@@ -92,6 +92,14 @@ impl IntentArgs {
             }
         }
         Ok(self.report(&rows, failed))
+    }
+
+    /// What the vaults trade on.
+    fn ground(&self) -> String {
+        match &self.auction {
+            Some(_) => "the pools of an auction".to_owned(),
+            None => format!("{} generated pools", self.pools),
+        }
     }
 
     /// Every way for one vault; none where one of them has no answer.
@@ -149,7 +157,7 @@ impl IntentArgs {
         let [nothing, prices, bound] = [0, 1, 2].map(|k| column(&|row| row.ms[k]));
         let (gap, arbitrage) = (column(&|row| row.gap), column(&|row| row.arbitrage));
         let text = format!(
-            "{}\n{} vaults of {} assets and ${}, landings of {} bps either way, {} pools ({failed} left out: a way without an answer)\n{costs}\n{saved}\n\
+            "{}\n{} vaults of {} assets and ${}, landings of {} bps either way, {} ({failed} left out: a way without an answer)\n{costs}\n{saved}\n\
              ours: {} ms of one core from nothing, {} ms from the market's prices (medians; worst {} and {}), to a plan that the contract accepts; the bound takes {} ms more; \
              gap to it {} bps, arbitrage credited {} bps (medians)",
             caveats(),
@@ -157,7 +165,7 @@ impl IntentArgs {
             self.assets,
             self.usd,
             self.landing,
-            self.pools,
+            self.ground(),
             short(middle(&nothing)),
             short(middle(&prices)),
             short(nothing.last().copied().unwrap_or(f64::NAN)),

@@ -1,17 +1,18 @@
 //! Many vaults and traders' orders in one batch.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use ballast_fixtures::{OrderConfig, UniverseConfig, orders, universe};
 use ballast_solver::config::Config;
 use ballast_solver::intent::Task;
 use ballast_solver::intent::size::Answer;
-use ballast_solver::intent::together::{alone, solve};
+use ballast_solver::intent::together::{Left, alone, solve};
 use ballast_solver::settlement::Contracts;
 use serde_json::json;
 
 use super::IntentArgs;
-use super::vaults::{Vault, Vaults};
+use super::vaults::Vaults;
 use crate::clock::timed;
 use crate::show::{Report, caveats, short, table};
 
@@ -29,6 +30,18 @@ struct Row {
     /// Milliseconds on the wall and of the processor: together, and one after the other alone.
     ms: [f64; 4],
     why: Option<String>,
+    /// Why vaults left, and how many.
+    left: BTreeMap<&'static str, usize>,
+}
+
+/// Reasons to leave, by what is to be done about them.
+fn kind(left: &Left) -> &'static str {
+    match left {
+        Left::Breach { filled: 100, .. } => "filled, and its conditions missed",
+        Left::Breach { .. } => "not filled within its limits",
+        Left::NoBatch(_) => "no batch",
+        _ => "nothing to trade",
+    }
 }
 
 impl IntentArgs {
@@ -36,7 +49,11 @@ impl IntentArgs {
         let config = Config::default();
         let one = |seed| {
             let universe = match &self.auction {
-                Some(path) => Vaults::with_orders(ballast_wire::Auction::from_json(&std::fs::read(path)?)?),
+                Some(path) => {
+                    let mut request = ballast_wire::Auction::from_json(&std::fs::read(path)?)?;
+                    request.orders.truncate(self.orders);
+                    Vaults::with_orders(request)
+                }
                 None => {
                     let mut request = universe(&UniverseConfig::new(self.pools, seed));
                     orders(&mut request, &OrderConfig::batch(self.orders, seed, FILL_OR_KILL));
@@ -65,28 +82,28 @@ impl IntentArgs {
             line.extend([row.ms[0], row.ms[1], row.ms[2]].map(short));
             line
         });
-        let whys: Vec<String> = rows
-            .iter()
-            .zip(1..)
-            .filter_map(|(row, seed): (&Row, u64)| Some(format!("\nseed {seed}: {}", row.why.as_ref()?)))
-            .collect();
+        let whys = rows.iter().zip(1..).map(|(row, seed): (&Row, u64)| {
+            let left: Vec<String> = row.left.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+            let why: String = row.why.iter().map(|why| format!(" ({why})")).collect();
+            if left.is_empty() { String::new() } else { format!("\nseed {seed}, left: {}{why}", left.join(", ")) }
+        });
         let text = format!(
-            "{}\n{} vaults of {} assets and ${} with {} orders on {} pools, one batch each; costs are of the vaults settled together, gas included\n{}{}",
+            "{}\n{} vaults of {} assets and ${} with {} orders on {}, one batch each; costs are of the vaults settled together, gas included\n{}{}",
             caveats(),
             self.vaults,
             self.assets,
             self.usd,
             self.orders,
-            self.pools,
+            self.ground(),
             table(&headers, lines),
-            whys.concat()
+            whys.collect::<String>()
         );
         let each: Vec<_> = rows
             .iter()
             .map(|row| {
                 json!({
                     "settled": row.settled, "fills": row.fills, "matched": row.matched, "bps": row.bps, "rounds": row.rounds,
-                    "ms": row.ms, "why": row.why,
+                    "ms": row.ms, "why": row.why, "left": row.left,
                 })
             })
             .collect();
@@ -105,13 +122,16 @@ impl IntentArgs {
         let (by_itself, alone_took) = timed(|| alone(&tasks, auction, config, &|| false));
         let mut bps = [0.0; 2];
         let mut value = 0.0;
-        let of = |vault: &Vault| vault.value();
         for ((share, alone), vault) in found.shares.iter().zip(&by_itself).zip(&vaults) {
             if let (Ok(share), Ok(Answer::Rebalance(alone))) = (share, alone) {
                 bps[0] += 1e4 * alone.costs.total();
                 bps[1] += 1e4 * share.cost;
-                value += of(vault);
+                value += vault.value();
             }
+        }
+        let mut left = BTreeMap::new();
+        for reason in found.shares.iter().filter_map(|share| share.as_ref().err()) {
+            *left.entry(kind(reason)).or_default() += 1;
         }
         let joint = found.batch.as_ref().map(|settled| &settled.joint);
         Row {
@@ -122,6 +142,7 @@ impl IntentArgs {
             rounds: found.rounds,
             ms: [took.wall, took.cpu, alone_took.wall, alone_took.cpu],
             why: joint.err().cloned(),
+            left,
         }
     }
 }
