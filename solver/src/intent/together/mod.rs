@@ -21,12 +21,13 @@ mod par;
 
 use alloy_primitives::U256;
 use ballast_wire as wire;
+use ballast_wire::intent::Asset;
 use rayon::prelude::*;
 
 use super::basket::restricts_venues;
 use super::judge::{Breach, Foreseen, Idle, admit, allowance, idle, judge};
 use super::orders::orders;
-use super::portfolio::{Measured, Portfolio};
+use super::portfolio::{Holding, Measured, Portfolio};
 use super::size::{Answer, SizeError, lay_out, size, solve as solve_one};
 use super::{Task, is_narrow};
 use crate::auction::{Auction, Drops};
@@ -35,6 +36,7 @@ use crate::batch::{Bid, Joint, Liquidity};
 use crate::config::Config;
 use crate::settlement::encode::domain_separator;
 use crate::settlement::{Contracts, Verified, verify};
+use par::{PAR, Rates, at_par, rates};
 
 /// Room that is kept to each limit at first, as a part of the portfolio: prices are not known yet.
 const ROOM: f64 = 1e-4;
@@ -46,7 +48,7 @@ const SPREAD: U256 = U256::from_limbs([2_000_000_000_000_000, 0, 0, 0]);
 /// What the spread grows by.
 const WIDER: U256 = U256::from_limbs([4, 0, 0, 0]);
 /// Times that an intent may ask for other things before it leaves.
-const TRIES: usize = 4;
+const TRIES: usize = 6;
 /// A part of an order that is as good as all.
 const WHOLE: f64 = 1.0 - 1e-6;
 
@@ -132,7 +134,7 @@ pub fn solve(
         let round = Round::new(auction, &mut parties, contracts);
         match round.solve(config, &mut warm, stop) {
             Ok((joint, verified)) => {
-                if round.judge(&mut parties, &verified) {
+                if round.judge(&mut parties, &joint, &verified) {
                     let Round { auction, orders, .. } = round;
                     break Ok(Box::new(Settled { auction, orders, joint, verified }));
                 }
@@ -180,7 +182,9 @@ struct Party<'a> {
     spread: U256,
     /// How often it has asked.
     tries: usize,
-    /// What the vault is to hold in the end, at par.
+    /// What its assets are sold and bought for, as far as that is known.
+    rates: Vec<Rates>,
+    /// What the vault is to hold in the end, at these rates.
     wanted: Portfolio,
     /// The places of its orders in the auction of this round.
     places: Vec<usize>,
@@ -197,8 +201,9 @@ impl<'a> Party<'a> {
         if restricts_venues(task.intent) {
             return Err(Left::Venues);
         }
-        let wanted = par::at_par(&task, &held, ROOM).ok_or(Left::NoOrders)?;
-        Ok(Self { task, held, room: ROOM, spread: SPREAD, tries: 1, wanted, places: Vec::new(), share: None })
+        let rates = vec![PAR; task.intent.assets.len()];
+        let wanted = at_par(&task, &held, ROOM, &rates).ok_or(Left::NoOrders)?;
+        Ok(Self { task, held, room: ROOM, spread: SPREAD, tries: 1, rates, wanted, places: Vec::new(), share: None })
     }
 
     /// What fills of its orders make of it; or the condition that it misses then, and the filled part of the order that is filled least.
@@ -228,17 +233,20 @@ impl<'a> Party<'a> {
         Ok(Share { after, foreseen, cost, gas })
     }
 
-    /// Asks for less, or for more room to the limits, where that may help against a condition that is missed.
-    fn relent(&mut self, breach: &Breach, filled: f64) -> bool {
+    /// Asks for what is to be had at the prices that there were, for a lower price where there was none, and with more room to its limits
+    /// where all was filled; unless none of it would help.
+    fn relent(&mut self, breach: &Breach, filled: f64, multiples: &[Option<f64>]) -> bool {
         if matches!(breach, Breach::LossTooHigh(_) | Breach::DailyLossTooHigh(_)) {
             return false;
         }
-        if filled < WHOLE {
-            return self.ask_less();
+        if filled >= WHOLE {
+            self.room *= MORE_ROOM;
+            self.tries += 1;
+        } else if !self.ask_less() {
+            return false;
         }
-        self.room *= MORE_ROOM;
-        self.tries += 1;
-        let wanted = par::at_par(&self.task, &self.held, self.room).filter(|_| self.tries <= TRIES);
+        self.rates = rates(multiples);
+        let wanted = at_par(&self.task, &self.held, self.room, &self.rates).filter(|_| self.tries <= TRIES);
         wanted.map(|wanted| self.wanted = wanted).is_some()
     }
 
@@ -308,9 +316,19 @@ impl Round {
         Ok((joint, verified))
     }
 
+    /// The batch's price of each asset as a multiple of its oracle's, to a factor that is the same for all.
+    fn multiples(&self, task: &Task<'_>, joint: &Joint) -> Vec<Option<f64>> {
+        let multiple = |(asset, holding): (&Asset, &Holding)| {
+            let token = *self.auction.index.get(&asset.token)?;
+            let (_, price) = joint.prices.iter().find(|(priced, _)| *priced == token)?;
+            Some(f64::from(*price) / holding.atom()).filter(|x| x.is_finite() && *x > 0.0)
+        };
+        task.intent.assets.iter().zip(&task.portfolio.holdings).map(multiple).collect()
+    }
+
     /// Judges each intent. Of those that fail, some relent, and of the others the worse half leaves, so that those who only miss their company
     /// get another chance. True if none fails.
-    fn judge(&self, parties: &mut [Result<Party<'_>, Left>], verified: &Verified) -> bool {
+    fn judge(&self, parties: &mut [Result<Party<'_>, Left>], joint: &Joint, verified: &Verified) -> bool {
         let mut failed: Vec<(f64, usize, Breach)> = Vec::new();
         let mut good = true;
         for (index, party) in parties.iter_mut().enumerate() {
@@ -319,7 +337,7 @@ impl Round {
                 Ok(share) => party.share = Some(share),
                 Err((breach, filled)) => {
                     good = false;
-                    if !party.relent(&breach, filled) {
+                    if !party.relent(&breach, filled, &self.multiples(&party.task, joint)) {
                         failed.push((filled, index, breach));
                     }
                 }
