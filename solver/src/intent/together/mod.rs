@@ -10,14 +10,16 @@
 //! An intent is sized as if everything could be had at the oracles' prices, and goes to the batch as orders to be filled in part, whose
 //! limits keep any fill of any of them within what it may lose ([`orders`]). There it is an order like any other: what some vaults sell and
 //! others or traders buy is matched, pools trade the rest, all at one price a token, and everyone pays the gas of the swaps that their
-//! tokens go through. What comes of that is judged intent by intent. One that misses its conditions leaves, and the others are solved
-//! again.
+//! tokens go through. What comes of that is judged intent by intent. One that misses its conditions is sized anew at the prices that there
+//! were, asks for a little less where nobody paid that much, and leaves once that does not help; the others are solved again.
 //!
 //! It is settled as other batches are, by CoW Protocol's settlement contract: our own ([`RebalanceSettlement`](super::abi)) runs one vault's
 //! plan at a time, and no trader's order. So what is held on chain is each order's limit, and with it the loss; that the rest of an intent's
 //! conditions is met is foreseen here, at the batch's prices, which the contract pays to the atom.
 
 mod par;
+
+use std::collections::BTreeSet;
 
 use alloy_primitives::U256;
 use ballast_wire as wire;
@@ -99,6 +101,9 @@ pub enum Left {
     /// It may not be settled now.
     #[error("not now: {0}")]
     NotNow(Breach),
+    /// Another intent of the same vault is among them, and each counts on all that the vault holds.
+    #[error("another intent of this vault comes first")]
+    SameVault,
     /// It says which venues may be used, and whose tokens go through which is not told apart in a batch.
     #[error("execution.venuesAllow and execution.venuesDeny cannot be held in a batch")]
     Venues,
@@ -126,7 +131,11 @@ pub fn solve(
     config: &Config,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Together {
-    let mut parties: Vec<Result<Party<'_>, Left>> = tasks.iter().map(|task| Party::new(*task)).collect();
+    let mut owners = BTreeSet::new();
+    let mut parties: Vec<Result<Party<'_>, Left>> = tasks
+        .iter()
+        .map(|task| if owners.insert(task.intent.owner) { Party::new(*task) } else { Err(Left::SameVault) })
+        .collect();
     let mut warm: Option<Vec<f64>> = None;
     let mut rounds = 0;
     let batch = loop {
@@ -139,9 +148,14 @@ pub fn solve(
                     break Ok(Box::new(Settled { auction, orders, joint, verified }));
                 }
             }
-            // Others may be there once limits are wider.
-            Err(why) if parties.iter_mut().flatten().map(Party::ask_less).filter(|less| *less).count() == 0 => break Err(why),
-            Err(_) => {}
+            Err(why) => {
+                // Others may be there once limits are wider.
+                let mut relents = false;
+                parties.iter_mut().flatten().for_each(|party| relents |= party.ask_less());
+                if !relents {
+                    break Err(why);
+                }
+            }
         }
         if stop() {
             break Err("time ran out".to_owned());

@@ -146,6 +146,7 @@ fn what_cannot_be_part_of_a_batch_says_why() {
     assert_eq!(left(2), &Left::NotNow(Breach::Expired(NOW - 1)));
     assert!(matches!(left(3), Left::Breach { filled: 0, .. }), "{}", left(3));
     assert!(share(&together, 4).foreseen.landed);
+    assert_eq!(left(5), &Left::SameVault);
 }
 
 /// Two vaults and a trader in one settlement, each vault by the signature of its owner: all are left with what was promised, to the atom.
