@@ -134,8 +134,9 @@ fn an_intent_whose_loss_limit_binds_leaves() {
 #[test]
 fn what_cannot_be_part_of_a_batch_says_why() {
     let mut market = without_arbitrage();
-    let mut vaults =
-        vaults(&mut market, &[[25, 25, 25, 25], [40, 10, 25, 25], [40, 10, 25, 25], [40, 10, 25, 25], [40, 10, 25, 25]]);
+    let drifted = [40, 10, 25, 25];
+    let mut vaults = vaults(&mut market, &[[25, 25, 25, 25], drifted, drifted, drifted, drifted, drifted]);
+    vaults[5].intent.owner = vaults[4].intent.owner;
     vaults[1].intent.execution.venues_deny = vec!["stable".into()];
     vaults[2].intent.valid_to = NOW - 1;
     vaults[3].intent.costs.max_loss_bps = Bps::default();
