@@ -62,7 +62,8 @@ pub(super) fn text(vaults: &[Vault], auction: &Auction, alone: &[Alone], togethe
                 together.rounds
             );
             for (unit, saved) in saved {
-                text += &format!("\ngoing together saves {} {unit} against each intent alone", amount(saved));
+                let verb = if saved < 0.0 { "costs" } else { "saves" };
+                text += &format!("\ngoing together {verb} {} {unit} against each intent alone", amount(saved.abs()));
             }
             text += "\nsettled by CoW Protocol's contract, once each vault has signed its orders (--json prints them)";
         }
