@@ -125,8 +125,16 @@ pub struct Rebalanced {
     pub certificate: Certificate,
     /// How the optimiser ended.
     pub status: Status,
-    /// The markets chosen, to start from again.
+    /// What it was found from.
+    origin: Origin,
+}
+
+/// What to start from again.
+#[derive(Debug, Clone)]
+struct Origin {
     choice: Choice,
+    /// The value that landings were parts of.
+    value: f64,
 }
 
 impl Basket {
@@ -258,7 +266,7 @@ impl Basket {
         (whole > 0.0).then_some(Bundle { moves, cap: MOST_GROWTH * value })
     }
 
-    fn read(&self, outcome: Outcome, snapshot: &Snapshot, now: f64, bound: f64, choice: Choice) -> Rebalanced {
+    fn read(&self, outcome: Outcome, snapshot: &Snapshot, now: f64, bound: f64, origin: Origin) -> Rebalanced {
         let mut left: Vec<f64> = self.positions.iter().map(|p| p.held).collect();
         for flow in &outcome.flows {
             for (token, traded) in snapshot.markets.coins(flow.market).iter().zip(&flow.trade) {
@@ -282,7 +290,7 @@ impl Basket {
             tight,
             certificate,
             status: outcome.status,
-            choice,
+            origin,
         }
     }
 }
@@ -317,18 +325,18 @@ pub fn rebalance(
     search.climb(&[Reach::Far]);
     let choice = search.best.clone()?;
     let prices = search.prices.clone();
-    let found = basket.read(search.outcome(), snapshot, now, search.bound, choice);
+    let found = basket.read(search.outcome(), snapshot, now, search.bound, Origin { choice, value });
     Some(settle(snapshot, basket, found, prices, barred, budget))
 }
 
 /// A bound on the certificate's value that is nearer than the one at the prices of the markets chosen: at prices of all markets, found from
 /// there.
 pub fn bound(snapshot: &Snapshot, basket: &Basket, found: &Rebalanced, budget: &Budget) -> f64 {
-    let (problem, now) = basket.problem(found.worth, false);
+    let (problem, now) = basket.problem(found.origin.value, false);
     let mut search = Search::new(snapshot, &problem, None, &[], budget);
     search.unit = basket.unit();
     search.prices.clone_from(&found.prices);
-    search.best = Some(found.choice.clone());
+    search.best = Some(found.origin.choice.clone());
     let whole = search.whole.clone();
     search.refine(&whole, SHARPEST);
     search.neighbourhood();
@@ -365,8 +373,8 @@ fn settle(
         let mut search = Search::new(snapshot, &problem, None, barred, budget);
         search.unit = basket.unit();
         search.prices = prices;
-        search.adopt(found.choice.prices.iter().copied());
-        search.prune(found.choice.kept.clone());
+        search.adopt(found.origin.choice.prices.iter().copied());
+        search.prune(found.origin.choice.kept.clone());
         search.grow(&[Reach::Far]);
         let Some(choice) = search.best.clone() else { break };
         prices = search.prices.clone();
@@ -374,7 +382,7 @@ fn settle(
         if outcome.flows.is_empty() {
             break;
         }
-        found = basket.read(outcome, snapshot, now, search.bound, choice);
+        found = basket.read(outcome, snapshot, now, search.bound, Origin { choice, value });
         if (found.worth - value).abs() <= STEADY * value {
             break;
         }
