@@ -66,15 +66,17 @@ impl Vaults {
     pub fn draw(&self, count: usize, assets: usize, usd: f64, landing: u32, seed: u64) -> Vec<Vault> {
         let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let deepest = self.tokens.len().min(2 * assets);
-        (0..count)
-            .map(|_| {
+        (1..=count)
+            .map(|number| {
                 let mut chosen: Vec<usize> = (0..deepest).collect();
                 (0..deepest).for_each(|k| chosen.swap(k, (dice.part() * deepest as f64) as usize));
                 chosen.truncate(assets);
                 let drifted: Vec<f64> = chosen.iter().map(|_| 0.5 + dice.part()).collect();
                 let sum: f64 = drifted.iter().sum();
                 let coins: Vec<_> = chosen.iter().map(|&k| self.tokens[k]).collect();
-                vault(&coins, &drifted.iter().map(|part| usd * part / sum).collect::<Vec<_>>(), landing)
+                let mut vault = vault(&coins, &drifted.iter().map(|part| usd * part / sum).collect::<Vec<_>>(), landing);
+                vault.intent.owner = Address::left_padding_from(&number.to_be_bytes());
+                vault
             })
             .collect()
     }

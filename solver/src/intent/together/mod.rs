@@ -33,7 +33,7 @@ use super::portfolio::{Holding, Measured, Portfolio};
 use super::size::{Answer, SizeError, lay_out, size, solve as solve_one};
 use super::{Task, is_narrow};
 use crate::auction::{Auction, Drops};
-use crate::batch::joint::{self, Floors};
+use crate::batch::joint::{Attempt, Floors};
 use crate::batch::{Bid, Joint, Liquidity};
 use crate::config::Config;
 use crate::settlement::encode::domain_separator;
@@ -322,7 +322,12 @@ impl Round {
         let liquidity = Liquidity::new(auction, config, &mut Drops::default());
         let prices = warm.get_or_insert_with(|| liquidity.clearing_prices(stop));
         let all: Vec<usize> = (0..auction.orders.len()).collect();
-        let attempt = |prices| joint::solve(auction, &liquidity, config, &all, &Floors::default(), prices, stop);
+        let attempt = |warm| {
+            let mut best = None;
+            Attempt::new(auction, &liquidity, config, &all, Floors::default())?
+                .solve(warm, stop, &mut |joint| best = Some(joint))?;
+            best.ok_or_else(|| "no batch".to_owned())
+        };
         // Prices of the pools alone may lead nowhere.
         let joint = attempt(Some(prices)).or_else(|_| attempt(None))?;
         let bid = Bid::joint(0, auction, &joint).ok_or("the protocol's fee takes all that is sold")?;
