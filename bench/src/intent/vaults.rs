@@ -37,14 +37,15 @@ impl Vault {
 
 impl Vaults {
     pub fn generated(pools: usize, seed: u64) -> Self {
-        Self::new(universe(&UniverseConfig::new(pools, seed)))
+        Self::with_orders(universe(&UniverseConfig::new(pools, seed)))
     }
 
     pub fn of(json: &[u8]) -> anyhow::Result<Self> {
-        Ok(Self::new(wire::Auction { orders: Vec::new(), ..wire::Auction::from_json(json)? }))
+        Ok(Self::with_orders(wire::Auction { orders: Vec::new(), ..wire::Auction::from_json(json)? }))
     }
 
-    fn new(request: wire::Auction) -> Self {
+    /// The pools and the orders of an auction.
+    pub fn with_orders(request: wire::Auction) -> Self {
         let auction = Auction::new(&request, |_| true);
         let mut held = vec![0_usize; auction.tokens.len()];
         for coin in auction.pools.iter().filter(|pool| pool.market.tokens().len() == 2).flat_map(|pool| &pool.coins) {
@@ -65,15 +66,17 @@ impl Vaults {
     pub fn draw(&self, count: usize, assets: usize, usd: f64, landing: u32, seed: u64) -> Vec<Vault> {
         let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let deepest = self.tokens.len().min(2 * assets);
-        (0..count)
-            .map(|_| {
+        (1..=count)
+            .map(|number| {
                 let mut chosen: Vec<usize> = (0..deepest).collect();
                 (0..deepest).for_each(|k| chosen.swap(k, (dice.part() * deepest as f64) as usize));
                 chosen.truncate(assets);
                 let drifted: Vec<f64> = chosen.iter().map(|_| 0.5 + dice.part()).collect();
                 let sum: f64 = drifted.iter().sum();
                 let coins: Vec<_> = chosen.iter().map(|&k| self.tokens[k]).collect();
-                vault(&coins, &drifted.iter().map(|part| usd * part / sum).collect::<Vec<_>>(), landing)
+                let mut vault = vault(&coins, &drifted.iter().map(|part| usd * part / sum).collect::<Vec<_>>(), landing);
+                vault.intent.owner = Address::left_padding_from(&number.to_be_bytes());
+                vault
             })
             .collect()
     }

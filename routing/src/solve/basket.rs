@@ -20,13 +20,15 @@
 //! time, by one more offer: for more of everything, in the proportions of the landings.
 
 use crate::budget::Budget;
-use crate::market::Token;
+use crate::market::{MarketId, Token};
 use crate::path::Hop;
 use crate::problem::{Bundle, Certificate, Flow, GasPrice, Outcome, Problem, Status, Wanted};
 
-use super::choice::Reach;
-use super::refine::STAGES;
-use super::{Search, Snapshot};
+use crate::view::{Kept, View};
+
+use super::choice::{NEAR_BY, Reach};
+use super::refine::{SHARPEST, STAGES};
+use super::{Choice, Search, Snapshot};
 
 /// What a unit of worth short of a landing costs.
 const MISS: f64 = 9.0;
@@ -39,7 +41,9 @@ const SHADOW: f64 = 1e-4;
 const LIMITED: f64 = 3e-4;
 /// Times that the value is taken anew, and a change of it that is as good as none, as a part.
 const ROUNDS: usize = 5;
-const STEADY: f64 = 1e-10;
+const STEADY: f64 = 5e-9;
+/// Tokens beside the assets between which prices are looked for first.
+const HUBS: usize = 12;
 /// Worth below which a piece is none, as a part of the value.
 const NOTHING: f64 = 1e-12;
 /// The most that cycles may add to the value, as a part of it.
@@ -121,6 +125,16 @@ pub struct Rebalanced {
     pub certificate: Certificate,
     /// How the optimiser ended.
     pub status: Status,
+    /// What it was found from.
+    origin: Origin,
+}
+
+/// What to start from again.
+#[derive(Debug, Clone)]
+struct Origin {
+    choice: Choice,
+    /// The value that landings were parts of.
+    value: f64,
 }
 
 impl Basket {
@@ -252,7 +266,7 @@ impl Basket {
         (whole > 0.0).then_some(Bundle { moves, cap: MOST_GROWTH * value })
     }
 
-    fn read(&self, outcome: Outcome, snapshot: &Snapshot, now: f64, bound: f64) -> Rebalanced {
+    fn read(&self, outcome: Outcome, snapshot: &Snapshot, now: f64, bound: f64, origin: Origin) -> Rebalanced {
         let mut left: Vec<f64> = self.positions.iter().map(|p| p.held).collect();
         for flow in &outcome.flows {
             for (token, traded) in snapshot.markets.coins(flow.market).iter().zip(&flow.trade) {
@@ -276,6 +290,7 @@ impl Basket {
             tight,
             certificate,
             status: outcome.status,
+            origin,
         }
     }
 }
@@ -289,7 +304,7 @@ pub fn rebalance(
     barred: &[Hop],
     budget: &Budget,
 ) -> Option<Rebalanced> {
-    let mut value = basket.worth(basket.positions.iter().map(|p| p.held));
+    let value = basket.worth(basket.positions.iter().map(|p| p.held));
     let (problem, now) = basket.problem(value, true);
     let mut search = Search::new(snapshot, &problem, None, barred, budget);
     search.unit = basket.unit();
@@ -300,33 +315,94 @@ pub fn rebalance(
     for (limit, token) in basket.tokens() {
         search.prices[token as usize] = if limit == Tight::Loss { 1.0 } else { SHADOW };
     }
-    let view = search.whole.clone();
+    // Prices where most of it will trade; what is further away is found from there.
+    let near = near(snapshot, basket);
+    let mut view = View::part(&snapshot.markets, &problem, &near, 0.0, &mut search.renumber);
+    view.bar(barred);
     let used = search.refine(&view, &STAGES);
     search.prune(used);
+    search.climb(&NEAR_BY);
     search.climb(&[Reach::Far]);
-    let mut best = search.best.clone()?;
-    let mut prices = search.prices.clone();
-    let mut found = basket.read(search.outcome(), snapshot, now, search.bound);
-    for round in 0..ROUNDS {
-        if (round > 0 && (found.worth - value).abs() <= STEADY * value) || budget.is_spent() {
+    let choice = search.best.clone()?;
+    let prices = search.prices.clone();
+    let found = basket.read(search.outcome(), snapshot, now, search.bound, Origin { choice, value });
+    Some(settle(snapshot, basket, found, prices, barred, budget))
+}
+
+/// A bound on the certificate's value that is nearer than the one at the prices of the markets chosen: at prices of all markets, found from
+/// there.
+pub fn bound(snapshot: &Snapshot, basket: &Basket, found: &Rebalanced, budget: &Budget) -> f64 {
+    let (problem, now) = basket.problem(found.origin.value, false);
+    let mut search = Search::new(snapshot, &problem, None, &[], budget);
+    search.unit = basket.unit();
+    search.prices.clone_from(&found.prices);
+    search.best = Some(found.origin.choice.clone());
+    let whole = search.whole.clone();
+    search.refine(&whole, SHARPEST);
+    search.neighbourhood();
+    ((search.bound - now) / basket.unit()).min(found.certificate.bound)
+}
+
+/// [`rebalance`] where nearly the same was `found` before: with other limits, or without some ways.
+pub fn rebalance_again(
+    snapshot: &Snapshot,
+    basket: &Basket,
+    found: &Rebalanced,
+    barred: &[Hop],
+    budget: &Budget,
+) -> Option<Rebalanced> {
+    let again = settle(snapshot, basket, found.clone(), found.prices.clone(), barred, budget);
+    (!again.flows.is_empty()).then_some(again)
+}
+
+/// Solves anew from what was `found`, until the value that landings are parts of is that of what is left.
+fn settle(
+    snapshot: &Snapshot,
+    basket: &Basket,
+    mut found: Rebalanced,
+    mut prices: Vec<f64>,
+    barred: &[Hop],
+    budget: &Budget,
+) -> Rebalanced {
+    for _ in 0..ROUNDS {
+        if budget.is_spent() {
             break;
         }
-        value = found.worth;
+        let value = found.worth;
         let (problem, now) = basket.problem(value, false);
         let mut search = Search::new(snapshot, &problem, None, barred, budget);
         search.unit = basket.unit();
         search.prices = prices;
-        search.adopt(best.prices.iter().copied());
-        search.prune(best.kept.clone());
+        search.adopt(found.origin.choice.prices.iter().copied());
+        search.prune(found.origin.choice.kept.clone());
         search.grow(&[Reach::Far]);
-        let Some(again) = search.best.clone() else { break };
-        best = again;
+        let Some(choice) = search.best.clone() else { break };
         prices = search.prices.clone();
         let outcome = search.outcome();
         if outcome.flows.is_empty() {
             break;
         }
-        found = basket.read(outcome, snapshot, now, search.bound);
+        found = basket.read(outcome, snapshot, now, search.bound, Origin { choice, value });
+        if (found.worth - value).abs() <= STEADY * value {
+            break;
+        }
     }
-    Some(found)
+    found
+}
+
+/// The markets between the assets and the tokens that most markets hold.
+fn near(snapshot: &Snapshot, basket: &Basket) -> Vec<Kept> {
+    let mut tokens: Vec<Token> = snapshot.identity.clone();
+    tokens.sort_unstable_by_key(|&t| (std::cmp::Reverse(snapshot.degree[t as usize]), t));
+    let mut is_near = vec![false; tokens.len()];
+    for token in tokens.into_iter().take(HUBS).chain(basket.positions.iter().map(|p| p.token)) {
+        is_near[token as usize] = true;
+    }
+    let markets = &snapshot.markets;
+    let kept = |market: MarketId| {
+        let coins = markets.coins(market).iter().enumerate().filter(|(_, token)| is_near[**token as usize]);
+        let coins = coins.fold(0_u8, |mask, (k, _)| mask | (1 << k));
+        (coins.count_ones() > 1).then_some(Kept { market, coins })
+    };
+    (0..markets.len() as MarketId).filter_map(kept).collect()
 }

@@ -44,7 +44,7 @@ const FEW_PATHS: usize = 3;
 const PATHS: usize = 5;
 
 /// Around the choice.
-const NEAR_BY: [Reach; 2] = [Reach::Between, Reach::Through];
+pub(super) const NEAR_BY: [Reach; 2] = [Reach::Between, Reach::Through];
 
 /// How far a search looks for markets to add.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -54,7 +54,7 @@ impl Search<'_> {
 
     /// The bound at the prices there are, and the markets that matter near them: those that earn a part of their gas, and those
     /// between tokens that the best choice trades.
-    fn neighbourhood(&mut self) -> Vec<Kept> {
+    pub(super) fn neighbourhood(&mut self) -> Vec<Kept> {
         let Some(best) = &self.best else { return Vec::new() };
         let view = &self.whole;
         let mut near: Vec<Kept> = Vec::new();

@@ -1,7 +1,9 @@
 //! Portfolios rebalanced as one problem: landings, limits, certificates.
 
 use ballast_routing::curve::{Curve, Product};
-use ballast_routing::{Basket, Budget, GasPrice, Group, Markets, Position, Rebalanced, Snapshot, Tight, Token, rebalance};
+use ballast_routing::{
+    Basket, Budget, GasPrice, Group, Markets, Position, Rebalanced, Snapshot, Tight, Token, bound, rebalance, rebalance_again,
+};
 use proptest::prelude::*;
 
 /// Assets 0 to 3, a token 4 on the way, the numeraire 5, three more for limits.
@@ -140,8 +142,16 @@ proptest! {
         for (p, held) in basket.positions.iter_mut().zip(held) {
             (p.held, p.landing) = (held, [0.25 - width, 0.25 + width]);
         }
-        let found = solved(&snapshot(&pools), &basket);
+        let snapshot = snapshot(&pools);
+        let found = solved(&snapshot, &basket);
         consistent(&basket, &found);
         prop_assert!(found.missed < 1e-5 * found.worth, "{found:?}");
+        // A nearer bound is still one, and from what was found as much is found again.
+        let nearer = bound(&snapshot, &basket, &found, &Budget::default());
+        let of = found.certificate;
+        prop_assert!(nearer <= of.bound && nearer >= of.value - 1e-6, "{nearer} {of:?} worth {}", found.worth);
+        let again = rebalance_again(&snapshot, &basket, &found, &[], &Budget::default()).unwrap();
+        consistent(&basket, &again);
+        prop_assert!(again.certificate.value > of.value - 1e-6 * found.worth, "{:?} after {of:?}", again.certificate);
     }
 }

@@ -78,6 +78,8 @@ pub struct Auction {
     pub alone: bool,
     /// What was left out, and why.
     pub drops: Drops,
+    /// Places of orders that are judged by more than their price.
+    entered: FxHashSet<usize>,
     /// Places of the orders and the pools by name.
     orders_by_uid: FxHashMap<wire::OrderUid, usize>,
     pools_by_id: FxHashMap<String, usize>,
@@ -99,6 +101,7 @@ impl Auction {
             anchor: None,
             alone: false,
             drops: Drops::default(),
+            entered: FxHashSet::default(),
             orders_by_uid: FxHashMap::default(),
             pools_by_id: FxHashMap::default(),
         };
@@ -154,6 +157,24 @@ impl Auction {
     pub fn pool(&self, id: &str) -> Option<usize> {
         let known = self.pools_by_id.get(id).copied().filter(|&k| self.pools.get(k).is_some_and(|pool| pool.id == id));
         known.or_else(|| self.pools.iter().position(|pool| pool.id == id))
+    }
+
+    /// Adds an order to those of the auction, and says its place: one of a vault, say, which is judged by the intent behind it and
+    /// need not do better in a batch than elsewhere.
+    ///
+    /// # Errors
+    /// When it cannot be solved for.
+    pub fn enter(&mut self, order: &wire::Order) -> Result<usize, OrderError> {
+        let order = Order::read(order, |address| self.add_token(address, None))?;
+        let place = self.orders.len();
+        self.orders.push(order);
+        self.entered.insert(place);
+        Ok(place)
+    }
+
+    /// Whether an order claims of a batch more than it could have elsewhere.
+    pub fn claims(&self, order: usize) -> bool {
+        !self.entered.contains(&order)
     }
 
     /// Adds orders that come with the solution. A quote asks for the price of one order, and takes none. Those that are malformed,

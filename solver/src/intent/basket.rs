@@ -23,6 +23,36 @@ pub struct Task<'a> {
     pub moment: &'a Moment,
 }
 
+/// Where an intent's assets are on a market.
+#[derive(Debug, Clone)]
+pub(super) struct Layout {
+    /// The token of each asset, with value units for an atom; none where it has no price.
+    pub places: Vec<Option<(Token, f64)>>,
+    /// What gas is paid in, and the price of a unit.
+    pub gas: GasPrice,
+}
+
+impl Layout {
+    /// Finds the assets among an auction's tokens.
+    pub fn of(intent: &Intent, auction: &Auction, liquidity: &Liquidity) -> Self {
+        let place = |asset: &Asset| {
+            let token = *auction.index.get(&asset.token)?;
+            Some((token, liquidity.units.get(token)?))
+        };
+        let gas = GasPrice { token: liquidity.numeraire(), price: liquidity.gas_price, fixed: 0.0 };
+        Self { places: intent.assets.iter().map(place).collect(), gas }
+    }
+
+    /// The token of an asset.
+    pub fn token(&self, index: usize) -> Option<Token> {
+        self.unit(index).map(|(token, _)| token)
+    }
+
+    fn unit(&self, index: usize) -> Option<(Token, f64)> {
+        self.places.get(index).copied().flatten()
+    }
+}
+
 /// An intent's problem, and how to read it.
 #[derive(Debug, Clone)]
 pub(super) struct Compiled {
@@ -31,8 +61,6 @@ pub(super) struct Compiled {
     pub assets: Vec<usize>,
     /// Value units for a unit of the numeraire.
     pub scale: f64,
-    /// The token of each asset on the market, where it has a price there.
-    pub tokens: Vec<Option<Token>>,
 }
 
 impl Task<'_> {
@@ -48,25 +76,12 @@ impl Task<'_> {
     }
 
     /// Lays the intent out on a market. `room` is kept to the limits; the loss is a limit of its own only where it is `lossy`.
-    pub(super) fn compile(
-        &self,
-        auction: &Auction,
-        liquidity: &Liquidity,
-        held: &Measured,
-        room: f64,
-        lossy: bool,
-    ) -> Option<Compiled> {
+    pub(super) fn compile(&self, layout: &Layout, held: &Measured, room: f64, lossy: bool) -> Option<Compiled> {
         let Self { intent, portfolio, .. } = self;
-        let tokens: Vec<Option<Token>> = intent
-            .assets
-            .iter()
-            .map(|asset| auction.index.get(&asset.token).copied().filter(|token| liquidity.units.get(*token).is_some()))
-            .collect();
-        let unit = |index: usize| tokens[index].and_then(|token| liquidity.units.get(token));
         let holdings = &portfolio.holdings;
         let (mut on_market, mut by_oracle) = (0.0, 0.0);
         for (index, holding) in holdings.iter().enumerate() {
-            if let Some(unit) = unit(index) {
+            if let Some((_, unit)) = layout.unit(index) {
                 // What is not held yet counts a little, so that a vault of what nobody prices has a scale.
                 let atoms = f64::from(holding.balance).max(1e-9 * f64::from(holding.unit));
                 on_market += unit * atoms;
@@ -80,13 +95,10 @@ impl Task<'_> {
         }
         let worth = |index: usize| holdings[index].atom() * scale;
         let all = |index: usize| worth(index) * f64::from(holdings[index].balance);
-        let mut basket = Basket {
-            gas: GasPrice { token: liquidity.numeraire(), price: liquidity.gas_price, fixed: 0.0 },
-            ..Basket::default()
-        };
+        let mut basket = Basket { gas: layout.gas, ..Basket::default() };
         let mut assets = Vec::new();
         for (index, asset) in intent.assets.iter().enumerate() {
-            let (Some(token), Some(unit), true) = (tokens[index], unit(index), asset.tradable) else {
+            let (Some((token, unit)), true) = (layout.unit(index), asset.tradable) else {
                 basket.beside += all(index);
                 continue;
             };
@@ -118,7 +130,7 @@ impl Task<'_> {
         }
         let loss = f64::from(allowance(intent, self.moment)) / 1e18;
         basket.least = lossy.then_some(whole * (1.0 - loss + room));
-        Some(Compiled { basket, assets, scale, tokens })
+        Some(Compiled { basket, assets, scale })
     }
 
     /// Where an asset is to land this time, with room for whole atoms on both sides if there is any.
@@ -171,6 +183,10 @@ pub fn narrowed(auction: &Auction, intent: &Intent) -> Auction {
 
 /// Whether [`narrowed`] would leave anything out.
 pub fn is_narrow(intent: &Intent) -> bool {
-    let execution = &intent.execution;
-    !execution.venues_allow.is_empty() || !execution.venues_deny.is_empty() || intent.assets.iter().any(|a| !a.tradable)
+    restricts_venues(intent) || intent.assets.iter().any(|asset| !asset.tradable)
+}
+
+/// Whether an intent says which venues may be used.
+pub(super) fn restricts_venues(intent: &Intent) -> bool {
+    !intent.execution.venues_allow.is_empty() || !intent.execution.venues_deny.is_empty()
 }

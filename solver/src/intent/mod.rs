@@ -9,6 +9,8 @@
 //! JSON ─► wire::intent::Intent ┴─► typed, digest ─► check_signature
 //! swaps ─► Plan ─► execute ─► simulate ─► Outcome: weights, values, loss, credit, fee
 //! ```
+//!
+//! [`size`] finds the swaps of one vault; [`together`] solves many intents and orders in one batch.
 
 pub mod abi;
 mod basket;
@@ -26,6 +28,7 @@ mod signature;
 mod simulate;
 pub mod size;
 pub mod state;
+pub mod together;
 mod typed;
 
 pub use basket::{Task, is_narrow, narrowed};

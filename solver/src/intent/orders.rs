@@ -4,17 +4,21 @@
 //! do: an order asks for what its sale is worth at the oracles' prices less its share of what the intent may lose. Then any fills of any of
 //! the orders together, at their limits, lose at most that.
 
-use alloy_primitives::{Address, U256};
-use ballast_wire::Decimal;
+use alloy_primitives::{Address, B256, Bytes, U256};
 use ballast_wire::intent::Intent;
+use ballast_wire::{self as wire, Class, Decimal, OrderUid, Side};
 
 use super::Task;
 use super::judge::allowance;
 use super::portfolio::{ONE, Portfolio};
+use crate::settlement::encode::{EncodeError, digest, uid};
 use crate::wide::{mul_div, mul_div_up};
 
 /// Far more than rounding can cost, in 10⁻¹⁸ of the numeraire.
 const ROUNDING: U256 = U256::from_limbs([1_000, 0, 0, 0]);
+
+/// A sale or a purchase of less than this part of all that is sold is none.
+const DUST: U256 = U256::from_limbs([10_000, 0, 0, 0]);
 
 /// An order that an intent asks for: sells all of `sell_amount` in any parts, for `buy_amount` at the least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +33,42 @@ pub struct LimitOrder {
     pub buy_amount: U256,
 }
 
+impl LimitOrder {
+    /// The order as an auction lists it, before its vault has signed it. The intent's digest is its `appData`.
+    ///
+    /// # Errors
+    /// When it is none that the settlement contract knows.
+    pub fn listed(&self, intent: &Intent, domain: &B256) -> Result<wire::Order, EncodeError> {
+        let mut order = wire::Order {
+            uid: OrderUid::ZERO,
+            sell_token: self.sell,
+            buy_token: self.buy,
+            sell_amount: self.sell_amount,
+            buy_amount: self.buy_amount,
+            full_sell_amount: self.sell_amount,
+            full_buy_amount: self.buy_amount,
+            valid_to: u32::try_from(intent.valid_to).unwrap_or(u32::MAX),
+            kind: Side::Sell,
+            receiver: Some(intent.owner),
+            owner: intent.owner,
+            partially_fillable: true,
+            pre_interactions: Vec::new(),
+            post_interactions: Vec::new(),
+            sell_token_source: Some("erc20".to_owned()),
+            buy_token_destination: Some("erc20".to_owned()),
+            class: Class::Limit,
+            app_data: super::digest(intent),
+            signing_scheme: "eip1271".to_owned(),
+            signature: Bytes::new(),
+            fee_policies: None,
+            flashloan_hint: None,
+            wrappers: Vec::new(),
+        };
+        order.uid = uid(&digest(&order, domain)?, &order.owner, order.valid_to);
+        Ok(order)
+    }
+}
+
 /// An intent as orders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Orders {
@@ -40,51 +80,76 @@ pub struct Orders {
     pub allowed: U256,
 }
 
-/// Orders that bring a portfolio from what it holds to `after`, as a [`Rebalance`](super::size::Rebalance) leaves it. `None` where a number
-/// does not fit, or the intent may not lose anything.
-pub fn orders(task: &Task<'_>, after: &Portfolio) -> Option<Orders> {
+/// What is sold or bought of an asset, given by its place.
+#[derive(Debug, Clone, Copy)]
+struct Trade {
+    index: usize,
+    amount: U256,
+    worth: U256,
+}
+
+/// Orders that bring a portfolio from what it holds to `after`, as a [`Rebalance`](super::size::Rebalance) leaves it: all that is sold, for
+/// all that is bought by their parts of the whole. They ask for no less than `spread` below par, a part of 10¹⁸, where that is less than the
+/// intent may lose. `None` where a number does not fit.
+pub fn orders(task: &Task<'_>, after: &Portfolio, spread: U256) -> Option<Orders> {
     let Task { intent, portfolio, moment } = task;
-    let held = portfolio.measure()?;
-    let allowed = mul_div(held.total, allowance(intent, moment), ONE)?;
-    // Less what rounding may add to the loss of each order.
-    let spent = allowed.saturating_sub(ROUNDING);
-    // What is sold and what is bought, by value; the purse of the one is spent on the other.
-    let mut sales: Vec<(usize, U256)> = Vec::new();
-    let mut purchases: Vec<(usize, U256)> = Vec::new();
+    let allowed = mul_div(portfolio.measure()?.total, allowance(intent, moment), ONE)?;
+    let (mut sales, mut purchases) = (Vec::new(), Vec::new());
     for (index, (before, end)) in portfolio.holdings.iter().zip(&after.holdings).enumerate() {
-        if before.balance > end.balance {
-            sales.push((index, before.balance.checked_sub(end.balance)?));
-        } else if end.balance > before.balance {
-            let value = mul_div(end.balance.checked_sub(before.balance)?, end.price, end.unit)?;
-            purchases.push((index, value));
-        }
+        let amount = before.balance.abs_diff(end.balance);
+        let side = if before.balance > end.balance { &mut sales } else { &mut purchases };
+        side.push(Trade { index, amount, worth: mul_div(amount, before.price, before.unit)? });
     }
-    let value = |index: usize, amount: U256| mul_div(amount, portfolio.holdings[index].price, portfolio.holdings[index].unit);
-    let sold = sales.iter().try_fold(U256::ZERO, |sum, (index, amount)| sum.checked_add(value(*index, *amount)?))?;
-    let mut bought = purchases.iter().try_fold(U256::ZERO, |sum, (_, value)| sum.checked_add(*value))?;
-    let mut orders = Vec::new();
-    let mut worst = U256::ZERO;
-    for (from, amount) in sales {
-        // Each sale goes to the purchases in proportion to what is still to be bought of each.
-        let mut left = amount;
-        let mut worth_left = value(from, amount)?;
-        for (to, wanted) in &mut purchases {
-            if left.is_zero() || bought.is_zero() || wanted.is_zero() {
-                continue;
-            }
-            let worth = worth_left.min(*wanted);
-            let part = if worth == worth_left { left } else { mul_div(left, worth, worth_left)? };
-            let Some(order) = order(intent, portfolio, [from, *to], part, [spent, sold]) else { continue };
-            let paid = mul_div_up(order.sell_amount, portfolio.holdings[from].price, portfolio.holdings[from].unit)?;
-            worst = worst.checked_add(paid.saturating_sub(value(*to, order.buy_amount)?))?;
-            orders.push(order);
+    let total = |side: &[Trade]| side.iter().try_fold(U256::ZERO, |sum, trade| sum.checked_add(trade.worth));
+    let (sold, bought) = (total(&sales)?, total(&purchases)?);
+    // Less what rounding may add to the loss of each order.
+    let spent = allowed.saturating_sub(ROUNDING).min(mul_div(sold, spread, ONE)?);
+    // What is sold for each purchase: costs make it more than that is worth.
+    for purchase in &mut purchases {
+        purchase.worth = mul_div(purchase.worth, sold, bought)?;
+    }
+    let pairs = pairs(&mut sales, &mut purchases, sold / DUST)?;
+    let mut this = Orders { orders: Vec::new(), worst: U256::ZERO, allowed };
+    for sale in sales {
+        let of_sale = || pairs.iter().filter(|pair| pair.0 == sale.index);
+        let whole = of_sale().try_fold(U256::ZERO, |sum, pair| sum.checked_add(pair.2))?;
+        let mut left = sale.amount;
+        for (k, &(from, to, worth)) in of_sale().enumerate() {
+            let part = if k + 1 == of_sale().count() { left } else { mul_div(sale.amount, worth, whole)? };
             left = left.checked_sub(part)?;
-            worth_left = worth_left.checked_sub(worth)?;
-            *wanted = wanted.checked_sub(worth)?;
-            bought = bought.checked_sub(worth)?;
+            let Some(order) = order(intent, portfolio, [from, to], part, [spent, sold]) else { continue };
+            let (give, take) = (&portfolio.holdings[from], &portfolio.holdings[to]);
+            let paid = mul_div_up(order.sell_amount, give.price, give.unit)?;
+            this.worst = this.worst.checked_add(paid.saturating_sub(mul_div(order.buy_amount, take.price, take.unit)?))?;
+            this.orders.push(order);
         }
     }
-    (worst <= allowed).then_some(Orders { orders, worst, allowed })
+    (this.worst <= allowed).then_some(this)
+}
+
+/// Pairs sales with purchases, largest first: places, and what is traded by worth. What is worth no more than `dust` is left out.
+fn pairs(sales: &mut [Trade], purchases: &mut [Trade], dust: U256) -> Option<Vec<(usize, usize, U256)>> {
+    let mut pairs = Vec::new();
+    for side in [&mut *sales, &mut *purchases] {
+        side.sort_by_key(|trade| (std::cmp::Reverse(trade.worth), trade.index));
+    }
+    let mut wanted = purchases.iter().copied();
+    let mut purchase = wanted.next()?;
+    for sale in sales {
+        let mut rest = sale.worth;
+        while rest > dust {
+            let worth = rest.min(purchase.worth);
+            if worth > dust {
+                pairs.push((sale.index, purchase.index, worth));
+            }
+            (rest, purchase.worth) = (rest.checked_sub(worth)?, purchase.worth.checked_sub(worth)?);
+            if purchase.worth <= dust {
+                let Some(next) = wanted.next() else { return Some(pairs) };
+                purchase = next;
+            }
+        }
+    }
+    Some(pairs)
 }
 
 /// A sale of `amount` atoms at its limit. `allowed` is what all of `sold` may lose.

@@ -1,6 +1,6 @@
 //! What a vault holds, in the contract's own arithmetic.
 
-use alloy_primitives::U256;
+use alloy_primitives::{Address, U256};
 use ballast_wire::intent::Intent;
 
 use crate::wide::mul_div;
@@ -70,6 +70,17 @@ impl Measured {
     pub fn distance(&self, intent: &Intent) -> U256 {
         let assets = intent.assets.iter().zip(&self.weights).filter(|(asset, _)| asset.tradable);
         assets.map(|(asset, weight)| weight.abs_diff(asset.target.atoms())).fold(U256::ZERO, U256::saturating_add)
+    }
+
+    /// What may be traded and is outside of its landing: by how much of the portfolio above it, or below (negative).
+    pub fn outside(&self, intent: &Intent) -> Vec<(Address, f64)> {
+        let assets = intent.assets.iter().zip(&self.weights).filter(|(asset, _)| asset.tradable);
+        let outside = assets.map(|(asset, weight)| {
+            let (low, high) = (asset.landing.low.atoms(), asset.landing.high.atoms());
+            let part = |x: U256| f64::from(x) / 1e18;
+            (asset.token, part(weight.saturating_sub(high)) - part(low.saturating_sub(*weight)))
+        });
+        outside.filter(|(_, by)| *by != 0.0).collect()
     }
 
     /// Whether every asset that may be traded is inside its landing.

@@ -13,7 +13,7 @@ pub(crate) const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/
 const POISONED: &str = "60";
 const MALFORMED: &str = "61";
 
-fn ballast(arguments: &[&str]) -> Output {
+pub(crate) fn ballast(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ballast")).args(arguments).env_remove("RUST_LOG").output().unwrap()
 }
 

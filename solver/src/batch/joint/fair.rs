@@ -29,6 +29,9 @@ const ROUNDS: usize = 5;
 const FAIR: f64 = 1e-6;
 /// A pair is paid this much more than the single path would pay, as a part of that.
 const BETTER: f64 = 1e-6;
+/// Orders that are judged by more than their price may get that part of what the single path would pay: where nobody else trades, there
+/// is nothing better.
+const LENIENT: f64 = 1.0 - 1e-4;
 /// A claim is met that lacks no more than this part of what it was raised by.
 const MET: f64 = 0.5;
 
@@ -41,7 +44,8 @@ impl Attempt<'_> {
         }
         let claim = |(pair, trades): (Pair, Vec<usize>)| {
             let surplus = self.own(pair) * (1.0 + FAIR);
-            let price = self.single_path(pair, &trades, cleared).unwrap_or(0.0) * (1.0 + BETTER);
+            let strict = trades.iter().any(|&k| self.auction.claims(self.members[cleared.trades[k].member].index));
+            let price = self.single_path(pair, &trades, cleared).unwrap_or(0.0) * if strict { 1.0 + BETTER } else { LENIENT };
             // Who has nothing elsewhere claims nothing: his limit is kept in any case.
             (surplus > 0.0 || price > 0.0).then_some(Claim { trades, surplus, price })
         };
@@ -145,7 +149,7 @@ impl Attempt<'_> {
     pub(super) fn worse(&self, fills: &[Fill], parts: &[Part], prices: &Prices, surplus: &[f64]) -> Vec<usize> {
         let mut pairs: FxHashMap<Pair, Taken> = FxHashMap::default();
         for (k, (fill, part)) in fills.iter().zip(parts).enumerate() {
-            if self.auction.orders[fill.order].is_scored() {
+            if self.auction.orders[fill.order].is_scored() && self.auction.claims(fill.order) {
                 let [sold, bought] = part.amounts(|t| prices.get(&t).copied()).unwrap_or_default();
                 let taken = pairs.entry([part.sell, part.buy]).or_default();
                 taken.paid = taken.paid.saturating_add(sold).saturating_add(fill.fee);

@@ -5,6 +5,8 @@ mod orders;
 #[cfg(feature = "chain")]
 mod settle;
 mod show;
+mod solve;
+mod together;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,16 +16,15 @@ use anyhow::{Context, bail};
 use ballast_wire::intent::{Intent, Scheme};
 use clap::{Args, Subcommand};
 
-use super::request::{EngineArgs, read, timer};
+use super::request::{EngineArgs, read};
 use super::table;
 use crate::auction::Auction;
 use crate::batch::prices::WEI_PER_UNIT;
 use crate::config::Settings;
 use crate::intent::portfolio::Portfolio;
-use crate::intent::size::{Answer, solve};
 use crate::intent::state::State;
-use crate::intent::{Task, judge};
-use crate::market::{FileMarket, Market};
+use crate::intent::{Moment, Task, judge};
+use crate::market::FileMarket;
 #[cfg(feature = "chain")]
 use crate::settlement::{Contracts, Node};
 
@@ -39,7 +40,7 @@ enum Action {
     /// Check an intent: its fields, its signature, and, with the vault's state, whether it may be settled now.
     Check(VaultArgs),
     Decide(decide::DecideArgs),
-    Solve(SolveArgs),
+    Solve(solve::SolveArgs),
     #[cfg(feature = "chain")]
     Settle(settle::SettleArgs),
     Orders(orders::OrdersArgs),
@@ -86,6 +87,10 @@ impl Vault {
     fn new(intent: Intent, state: State) -> anyhow::Result<Self> {
         let portfolio = state.portfolio(&intent)?;
         Ok(Self { intent, state, portfolio })
+    }
+
+    fn task<'a>(&'a self, moment: &'a Moment) -> Task<'a> {
+        Task { intent: &self.intent, portfolio: &self.portfolio, moment }
     }
 }
 
@@ -187,60 +192,5 @@ impl MarketArgs {
         let mut auction = self.engine.auction(request)?;
         auction.anchor = auction.index.get(&settings.wrapped_native).map(|&native| (native, 1.0 / WEI_PER_UNIT));
         Ok(auction)
-    }
-}
-
-/// Size and route a rebalance over all pools at once, and print what it costs.
-///
-/// Weights now and after, trades, cost in basis points split into fees, impact and gas, what arbitrage brings the vault, how far from
-/// the optimum it is at most, and what the contract will say. Where no trade reaches the landing, the answer is the one that misses it
-/// least, and the limits that keep it from more. Exits with 1 unless the contract would accept it.
-#[derive(Debug, Args)]
-struct SolveArgs {
-    #[command(flatten)]
-    vault: VaultArgs,
-
-    #[command(flatten)]
-    market: MarketArgs,
-
-    /// Print the result on stdout as JSON; the table goes to stderr.
-    #[arg(long)]
-    json: bool,
-}
-
-impl SolveArgs {
-    fn run(self) -> anyhow::Result<ExitCode> {
-        let vault = self.vault.known()?;
-        let settings = self.market.engine.settings()?;
-        let market = self.market.file();
-        let auction = self.market.auction(market.snapshot()?.as_ref(), &settings)?;
-        let mut drops = auction.drops.clone();
-        let moment = vault.state.moment();
-        let task = Task { intent: &vault.intent, portfolio: &vault.portfolio, moment: &moment };
-        let (auction, answer) = solve(&task, &auction, &settings.engine, &mut drops, &timer(self.market.budget))?;
-        let show = |text: &str| {
-            if self.json {
-                table::say(text);
-                return Ok(());
-            }
-            table::print(text)
-        };
-        let good = match &answer {
-            Answer::Idle(idle) => {
-                show(&format!("nothing to do: {idle}"))?;
-                true
-            }
-            Answer::Rebalance(rebalance) => {
-                show(&show::rebalance(&vault, &auction, rebalance))?;
-                if let Err(breach) = vault.state.admit(&vault.intent, &vault.portfolio) {
-                    show(&format!("not now: {breach}"))?;
-                }
-                rebalance.foreseen.is_ok()
-            }
-        };
-        if self.json {
-            table::print(&show::json(&vault, &auction, &answer)?)?;
-        }
-        Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

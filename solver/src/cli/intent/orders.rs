@@ -3,21 +3,22 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use ballast_wire::Amount;
+use ballast_wire::{self as wire, Amount, Decimal};
 use clap::Args;
 use serde_json::json;
 
 use super::{MarketArgs, VaultArgs, show};
 use crate::cli::request::timer;
 use crate::cli::table;
-use crate::intent::Task;
 use crate::intent::orders::orders;
 use crate::intent::size::{Answer, solve};
 use crate::market::Market;
+use crate::settlement::encode::domain_separator;
 
 /// Export an intent as orders of a batch auction, whose limits keep any fills of them within what the intent may lose.
 ///
-/// Prints a table to stderr, and the orders as JSON to stdout: the fields that CoW Protocol's order has, to be signed by the vault.
+/// Prints a table to stderr, and the orders as JSON to stdout: the fields that CoW Protocol's order has, to be signed
+/// by the vault for the settlement contract that the configuration names; `appData` is the intent's digest.
 #[derive(Debug, Args)]
 pub(super) struct OrdersArgs {
     #[command(flatten)]
@@ -34,12 +35,12 @@ impl OrdersArgs {
         let auction = self.market.auction(self.market.file().snapshot()?.as_ref(), &settings)?;
         let moment = vault.state.moment();
         vault.state.admit(&vault.intent, &vault.portfolio)?;
-        let task = Task { intent: &vault.intent, portfolio: &vault.portfolio, moment: &moment };
+        let task = vault.task(&moment);
         let mut drops = auction.drops.clone();
         let (auction, answer) = solve(&task, &auction, &settings.engine, &mut drops, &timer(self.market.budget))?;
         let Answer::Rebalance(rebalance) = answer else { bail!("nothing to do") };
         let exported =
-            orders(&task, &rebalance.after).context("the intent leaves no room for a loss, so no order has a limit")?;
+            orders(&task, &rebalance.after, Decimal::ONE.atoms()).context("the vault's numbers do not fit an order")?;
         let mut table = table::table(&["sells", "for at least", "limit below the oracles, bps"], 0);
         let of = |token, amount| {
             let index = vault.intent.assets.iter().position(|asset| asset.token == token);
@@ -59,20 +60,20 @@ impl OrdersArgs {
             money(exported.worst),
             money(exported.allowed)
         ));
-        let orders: Vec<_> = exported
-            .orders
-            .iter()
-            .map(|order| {
-                json!({
-                    "sellToken": order.sell, "buyToken": order.buy, "receiver": vault.intent.owner,
-                    "sellAmount": Amount(order.sell_amount), "buyAmount": Amount(order.buy_amount),
-                    "validTo": vault.intent.valid_to.min(u32::MAX.into()), "appData": alloy_primitives::B256::ZERO, "feeAmount": "0",
-                    "kind": "sell", "partiallyFillable": true, "sellTokenBalance": "erc20", "buyTokenBalance": "erc20",
-                    "from": vault.intent.owner, "signingScheme": "eip1271",
-                })
-            })
-            .collect();
+        let domain = domain_separator(&settings.settlement.contracts);
+        let listed = exported.orders.iter().map(|order| order.listed(&vault.intent, &domain));
+        let orders: Vec<_> = listed.map(|order| order.map(|order| to_sign(&order))).collect::<Result<_, _>>()?;
         table::print(&serde_json::to_string_pretty(&orders)?)?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// An order as its vault is to sign it.
+pub(super) fn to_sign(order: &wire::Order) -> serde_json::Value {
+    json!({
+        "uid": order.uid, "sellToken": order.sell_token, "buyToken": order.buy_token, "receiver": order.owner,
+        "sellAmount": Amount(order.sell_amount), "buyAmount": Amount(order.buy_amount), "validTo": order.valid_to,
+        "appData": order.app_data, "feeAmount": "0", "kind": "sell", "partiallyFillable": order.partially_fillable,
+        "sellTokenBalance": "erc20", "buyTokenBalance": "erc20", "from": order.owner, "signingScheme": order.signing_scheme,
+    })
 }

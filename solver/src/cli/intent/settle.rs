@@ -13,7 +13,7 @@ use crate::cli::request::{read, timer};
 use crate::cli::table;
 use crate::intent::abi::RebalanceSettlement as abi;
 use crate::intent::size::{Answer, Rebalance, solve};
-use crate::intent::{Execute, Plan, Task, Verdict, as_executor, simulate};
+use crate::intent::{Execute, Plan, Verdict, as_executor, simulate};
 use crate::market::{ChainMarket, Market};
 use crate::settlement::{Encoder, KeyName, Node, Settings};
 use ballast_wire::intent::Intent;
@@ -67,9 +67,8 @@ impl SettleArgs {
         let auction = self.market.auction(&request, &file)?;
         vault.state.admit(&vault.intent, &vault.portfolio)?;
         let moment = vault.state.moment();
-        let task = Task { intent: &vault.intent, portfolio: &vault.portfolio, moment: &moment };
         let mut drops = auction.drops.clone();
-        let (auction, answer) = solve(&task, &auction, &file.engine, &mut drops, &timer(self.market.budget))?;
+        let (auction, answer) = solve(&vault.task(&moment), &auction, &file.engine, &mut drops, &timer(self.market.budget))?;
         let rebalance = match answer {
             Answer::Idle(idle) => {
                 table::print(&format!("nothing to do: {idle}"))?;
@@ -105,7 +104,7 @@ impl SettleArgs {
 }
 
 /// The call that settles it.
-fn execute(
+pub(super) fn execute(
     vault: &Vault,
     auction: &Auction,
     request: &ballast_wire::Auction,

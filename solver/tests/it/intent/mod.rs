@@ -2,6 +2,7 @@
 
 mod bench;
 mod caps;
+mod command;
 mod digest;
 mod format;
 mod gas;
@@ -14,5 +15,7 @@ mod pools;
 mod promised;
 mod safe;
 mod settled;
+mod sized;
 mod timing;
+mod together;
 mod weights;
