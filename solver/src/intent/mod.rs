@@ -13,6 +13,8 @@
 pub mod abi;
 mod basket;
 #[cfg(feature = "chain")]
+mod call;
+#[cfg(feature = "chain")]
 mod chain;
 mod costs;
 pub mod import;
@@ -30,7 +32,11 @@ mod typed;
 
 pub use basket::{Task, is_narrow, narrowed};
 #[cfg(feature = "chain")]
+pub use call::CallError;
+#[cfg(feature = "chain")]
 pub use chain::VaultError;
+#[cfg(feature = "serve")]
+pub(crate) use chain::{Feed, feed_price};
 pub use costs::Costs;
 pub use judge::Moment;
 pub use plan::{Execute, Plan, PlanError, as_executor, executor};

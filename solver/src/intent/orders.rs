@@ -4,9 +4,10 @@
 //! do: an order asks for what its sale is worth at the oracles' prices less its share of what the intent may lose. Then any fills of any of
 //! the orders together, at their limits, lose at most that.
 
-use alloy_primitives::{Address, U256};
-use ballast_wire::Decimal;
+use alloy_primitives::{Address, B256, U256};
 use ballast_wire::intent::Intent;
+use ballast_wire::{Amount, Decimal};
+use serde_json::{Value, json};
 
 use super::Task;
 use super::judge::allowance;
@@ -106,6 +107,20 @@ fn order(
 }
 
 impl Orders {
+    /// As CoW Protocol has orders, to be signed by the vault.
+    pub fn json(&self, intent: &Intent) -> Vec<Value> {
+        let order = |order: &LimitOrder| {
+            json!({
+                "sellToken": order.sell, "buyToken": order.buy, "receiver": intent.owner,
+                "sellAmount": Amount(order.sell_amount), "buyAmount": Amount(order.buy_amount),
+                "validTo": intent.valid_to.min(u32::MAX.into()), "appData": B256::ZERO, "feeAmount": "0",
+                "kind": "sell", "partiallyFillable": true, "sellTokenBalance": "erc20", "buyTokenBalance": "erc20",
+                "from": intent.owner, "signingScheme": "eip1271",
+            })
+        };
+        self.orders.iter().map(order).collect()
+    }
+
     /// What they may lose together, as a part of the portfolio.
     pub fn part(&self, portfolio: &Portfolio) -> Option<Decimal> {
         mul_div_up(self.worst, ONE, portfolio.measure()?.total).map(Decimal::from_atoms)

@@ -79,8 +79,8 @@ pub enum SubmitError {
 #[derive(Debug, Clone)]
 pub struct Node {
     client: RpcClient,
-    provider: DynProvider,
-    contracts: Contracts,
+    pub(super) provider: DynProvider,
+    pub(super) contracts: Contracts,
 }
 
 impl Node {
@@ -203,7 +203,7 @@ impl Node {
     }
 }
 
-fn request(from: Address, to: Address, data: &Bytes) -> TransactionRequest {
+pub(super) fn request(from: Address, to: Address, data: &Bytes) -> TransactionRequest {
     TransactionRequest {
         from: Some(from),
         to: Some(TxKind::Call(to)),
@@ -213,7 +213,7 @@ fn request(from: Address, to: Address, data: &Bytes) -> TransactionRequest {
     }
 }
 
-fn refusal(error: TransportError) -> SubmitError {
+pub(super) fn refusal(error: TransportError) -> SubmitError {
     match error {
         RpcError::ErrorResp(refusal) => match refusal.as_revert_data() {
             Some(data) => SubmitError::Failed(Failure::of_revert(data)),

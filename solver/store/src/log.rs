@@ -62,55 +62,85 @@ impl Store {
     /// # Errors
     /// When it has changed meanwhile, the lease is lost, the lifecycle has no such step, or the database fails: then nothing is changed.
     pub async fn advance(&self, record: &mut Record, change: Change, lease: Option<&Lease>) -> Result<Event, StoreError> {
-        let (from, to) = (record.status.state(), change.status.state());
-        if !from.leads_to(to) {
-            return Err(StoreError::Forbidden { from, to });
-        }
+        let id = record.id.clone();
+        self.advance_all(vec![(record, change)], lease).await?.pop().ok_or(StoreError::Changed(id))
+    }
+
+    /// The same of many, in one transaction. Those that have changed meanwhile are left out.
+    ///
+    /// # Errors
+    /// When the lease is lost, the lifecycle has no such step, or the database fails: then nothing is changed.
+    pub async fn advance_all(
+        &self,
+        changes: Vec<(&mut Record, Change)>,
+        lease: Option<&Lease>,
+    ) -> Result<Vec<Event>, StoreError> {
         let mut transaction = self.begin().await?;
-        // In this order in each change, or two of them could wait for each other.
-        let position = next(&mut transaction).await?;
+        // In this order in each transaction, or two of them could wait for each other.
+        let mut position = next(&mut transaction, changes.len()).await?;
         if let Some(lease) = lease {
             confirm(&mut transaction, lease).await?;
         }
-        let status = text(&record.id, &change.status)?;
-        let changes = record.changes.saturating_add(1);
-        let changed = sqlx::query(
-            "UPDATE intents SET live = $1, state = $2, status = $3, changes = $4, changed = $5, changed_at = $6 \
-             WHERE id = $7 AND changes = $8",
-        )
-        .bind(i64::from(!to.is_final()))
-        .bind(to.name())
-        .bind(&status)
-        .bind(number(changes))
-        .bind(position)
-        .bind(number(change.at))
-        .bind(&record.id)
-        .bind(number(record.changes))
-        .execute(&mut *transaction)
-        .await?;
-        if changed.rows_affected() != 1 {
-            return Err(StoreError::Changed(record.id.clone()));
+        let mut done = Vec::with_capacity(changes.len());
+        for (record, change) in changes {
+            let (from, to) = (record.status.state(), change.status.state());
+            if !from.leads_to(to) {
+                return Err(StoreError::Forbidden { from, to });
+            }
+            position = position.saturating_add(1);
+            if let Some(event) = apply(&mut transaction, record, change, position).await? {
+                done.push((record, event));
+            }
         }
-        let event = Event {
-            position: position.unsigned_abs(),
-            intent: record.id.clone(),
-            at: change.at,
-            cause: change.cause,
-            status: change.status,
-            numbers: change.numbers,
-        };
-        add(&mut transaction, &event, changes).await?;
-        slice(&mut transaction, record, &event.status).await?;
         transaction.commit().await?;
-        (record.status, record.changes, record.changed_at) = (event.status.clone(), changes, change.at);
         self.tell(position);
-        Ok(event)
+        let finish = |(record, event): (&mut Record, Event)| {
+            (record.status, record.changed_at) = (event.status.clone(), event.at);
+            record.changes = record.changes.saturating_add(1);
+            event
+        };
+        Ok(done.into_iter().map(finish).collect())
     }
 }
 
-/// The number of the next event.
-pub(crate) async fn next(change: &mut Transaction<'static, Any>) -> Result<i64, StoreError> {
-    Ok(sqlx::query_scalar("UPDATE position SET last = last + 1 RETURNING last").fetch_one(&mut **change).await?)
+/// Writes a change of an intent, unless it has changed meanwhile.
+async fn apply(
+    transaction: &mut Transaction<'static, Any>,
+    record: &Record,
+    change: Change,
+    position: i64,
+) -> Result<Option<Event>, StoreError> {
+    let (changes, to) = (record.changes.saturating_add(1), change.status.state());
+    let changed = sqlx::query(
+        "UPDATE intents SET live = $1, state = $2, status = $3, changes = $4, changed = $5, changed_at = $6 \
+         WHERE id = $7 AND changes = $8",
+    )
+    .bind(i64::from(!to.is_final()))
+    .bind(to.name())
+    .bind(text(&record.id, &change.status)?)
+    .bind(number(changes))
+    .bind(position)
+    .bind(number(change.at))
+    .bind(&record.id)
+    .bind(number(record.changes))
+    .execute(&mut **transaction)
+    .await?;
+    if changed.rows_affected() != 1 {
+        return Ok(None);
+    }
+    let Change { status, cause, numbers, at } = change;
+    let event = Event { position: position.unsigned_abs(), intent: record.id.clone(), at, cause, status, numbers };
+    add(transaction, &event, changes).await?;
+    slice(transaction, record, &event.status).await?;
+    Ok(Some(event))
+}
+
+/// Takes the next numbers of so many events; the one before them.
+pub(crate) async fn next(change: &mut Transaction<'static, Any>, events: usize) -> Result<i64, StoreError> {
+    let events = i64::try_from(events).unwrap_or(i64::MAX);
+    let last: i64 =
+        sqlx::query_scalar("UPDATE position SET last = last + $1 RETURNING last").bind(events).fetch_one(&mut **change).await?;
+    Ok(last.saturating_sub(events))
 }
 
 pub(crate) async fn add(change: &mut Transaction<'static, Any>, event: &Event, number_of: u64) -> Result<(), StoreError> {

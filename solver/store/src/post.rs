@@ -48,7 +48,7 @@ impl Store {
         let key = Key::of(&new.intent);
         let mut change = self.begin().await?;
         // Also what keeps a second post of the same owner waiting until this one counts.
-        let position = next(&mut change).await?;
+        let position = next(&mut change, 1).await?.saturating_add(1);
         let known = sqlx::query("SELECT * FROM intents WHERE chain = $1 AND settlement = $2 AND owner = $3 AND nonce = $4")
             .bind(key.chain)
             .bind(&key.settlement)

@@ -127,6 +127,16 @@ pub struct Attempt {
     pub block: Option<Block>,
 }
 
+impl Status {
+    /// For others to see: what is signed and may not be sent yet is left out.
+    pub fn shown(mut self) -> Self {
+        if let Self::Submitted { attempt, .. } = &mut self {
+            attempt.raw = Bytes::new();
+        }
+        self
+    }
+}
+
 /// Beyond what JSON has for numbers.
 mod decimal {
     use serde::{Deserialize, Deserializer, Serializer, de};
@@ -181,9 +191,6 @@ pub enum Status {
         retry_at: u64,
         /// How often in a row by now.
         failures: u32,
-        /// A transaction that is given up and may be mined all the same: the next one takes its place.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        lost: Option<Box<Attempt>>,
     },
     /// [`State::Parked`].
     Parked {

@@ -114,7 +114,7 @@ async fn every_change_is_kept_with_its_time_cause_and_numbers() {
             Status::Triggered,
             Status::Solved { slice: 0 },
             attempt(1),
-            Status::Failed { reason: "reverted".into(), retry_at: 9, failures: 1, lost: None },
+            Status::Failed { reason: "reverted".into(), retry_at: 9, failures: 1 },
             Status::Triggered,
             Status::Solved { slice: 0 },
             attempt(2),
@@ -152,9 +152,15 @@ async fn of_two_changes_at_a_time_one_is_refused() {
         store.advance(&mut mine, change(Status::Triggered), None).await.unwrap();
         let late = store.advance(&mut other, change(Status::Cancelled), None).await;
         assert!(matches!(late, Err(StoreError::Changed(_))));
-        assert_eq!(store.events(None, 0, 10).await.unwrap().len(), 2);
+        // Of several together, the one that is late is left out.
+        let mut third = store.post(&new(2), &QUOTA).await.unwrap().record;
+        let both = vec![(&mut other, change(Status::Cancelled)), (&mut third, change(Status::Triggered))];
+        let done = store.advance_all(both, None).await.unwrap();
+        assert_eq!(done.iter().map(|event| event.intent.clone()).collect::<Vec<_>>(), [new(2).id]);
+        assert_eq!((&third, other.status), (&store.get(&third.id).await.unwrap(), Status::Accepted));
+        assert_eq!(store.events(None, 0, 10).await.unwrap().len(), 4);
         let (changed, last) = store.changed(mine.intent.chain_id, 1).await.unwrap();
-        assert_eq!((changed, last), (vec![mine], 2));
+        assert_eq!((changed, last), (vec![mine, third], 6));
     }
 }
 

@@ -3,9 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use ballast_wire::Amount;
 use clap::Args;
-use serde_json::json;
 
 use super::{MarketArgs, VaultArgs, show};
 use crate::cli::request::timer;
@@ -59,20 +57,7 @@ impl OrdersArgs {
             money(exported.worst),
             money(exported.allowed)
         ));
-        let orders: Vec<_> = exported
-            .orders
-            .iter()
-            .map(|order| {
-                json!({
-                    "sellToken": order.sell, "buyToken": order.buy, "receiver": vault.intent.owner,
-                    "sellAmount": Amount(order.sell_amount), "buyAmount": Amount(order.buy_amount),
-                    "validTo": vault.intent.valid_to.min(u32::MAX.into()), "appData": alloy_primitives::B256::ZERO, "feeAmount": "0",
-                    "kind": "sell", "partiallyFillable": true, "sellTokenBalance": "erc20", "buyTokenBalance": "erc20",
-                    "from": vault.intent.owner, "signingScheme": "eip1271",
-                })
-            })
-            .collect();
-        table::print(&serde_json::to_string_pretty(&orders)?)?;
+        table::print(&serde_json::to_string_pretty(&exported.json(&vault.intent))?)?;
         Ok(ExitCode::SUCCESS)
     }
 }
