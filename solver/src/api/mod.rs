@@ -59,22 +59,38 @@ async fn run(settings: Settings, file: Option<PathBuf>, listen: Option<SocketAdd
     // Where a test says so, it stops there.
     let _points = fail::FailScenario::setup();
     let service = Service::new(settings, file).await?;
-    let worker = work(&service)?;
+    let mut worker = work(&service)?;
     let (handle, admin_handle) = (axum_server::Handle::new(), axum_server::Handle::new());
     tokio::spawn(obey(service.clone(), handle.clone(), admin_handle.clone())?);
     let public = listener::bind(listen.unwrap_or(server.listen), "the solver")?;
     let public = listener::serve(public, routes::router(service.clone()), server.clone(), handle);
-    match admin.listen {
-        Some(address) => {
-            let listener = listener::bind(address, "the operator's address")?;
-            let router = admin::router(service, admin.token);
-            tokio::try_join!(public, listener::serve(listener, router, server, admin_handle))?;
+    let served = async {
+        match admin.listen {
+            Some(address) => {
+                let listener = listener::bind(address, "the operator's address")?;
+                let router = admin::router(service, admin.token);
+                tokio::try_join!(public, listener::serve(listener, router, server, admin_handle)).map(|_| ())
+            }
+            None => public.await,
         }
-        None => public.await?,
-    }
-    if let Some(worker) = worker {
-        // What it was about is written down, and it stops at the next step.
-        worker.await?;
+    };
+    match &mut worker {
+        Some(worker) => {
+            tokio::pin!(served);
+            // It ends when it is told to, at its next step: if it ends before, intents are watched by nobody, and a process that starts
+            // anew does better than one that goes on.
+            tokio::select! {
+                served = &mut served => {
+                    served?;
+                    worker.await.context("what watches intents has failed")?;
+                }
+                ended = &mut *worker => {
+                    ended.context("what watches intents has failed")?;
+                    served.await?;
+                }
+            }
+        }
+        None => served.await?,
     }
     tracing::info!("ended");
     Ok(())

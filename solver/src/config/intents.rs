@@ -17,7 +17,7 @@ use super::{Invalid, Secret};
 pub struct Intents {
     /// Whether it runs.
     pub enabled: bool,
-    /// Where intents are kept: `"sqlite://FILE"`, or `"postgres://…"`; `"env:NAME"` where the URL holds a password. Several instances may share one:
+    /// Where intents are kept: `"sqlite://FILE"`, from the folder of this file on, or `"postgres://…"`; `"env:NAME"` where the URL holds a password. Several instances may share one:
     /// each takes requests, one at a time watches and settles.
     pub database: DatabaseUrl,
     /// How long a lock on the database, or a connection to it, is waited for.

@@ -44,4 +44,4 @@ pub use plan::{Execute, Plan, PlanError, as_executor, executor};
 pub use signature::{SignatureError, check_signature};
 #[cfg(feature = "evm")]
 pub use simulate::{Simulated, Verdict, simulate};
-pub use typed::{digest, domain, typed};
+pub use typed::{cancellation, digest, domain, typed};

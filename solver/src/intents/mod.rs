@@ -51,7 +51,7 @@ impl Intents {
     /// Opens the database. Paths are from `folder` on.
     pub(crate) async fn open(settings: &Settings, folder: &Path) -> anyhow::Result<Arc<Self>> {
         let config = &settings.intents;
-        let store = Store::open(config.database.expose(), config.database_patience).await.context("intents.database")?;
+        let store = open(settings, folder).await?;
         let market = folder.join(config.market.as_deref().context("intents.market: needed")?);
         let mut settings = settings.clone();
         settings.intents.prices = settings.intents.prices.map(|prices| folder.join(prices));
@@ -91,6 +91,19 @@ impl Intents {
         fail::fail_point!(state.name());
         Ok(())
     }
+}
+
+/// The database of a configuration in `folder`, from which the paths in it are.
+pub(crate) async fn open(settings: &Settings, folder: &Path) -> anyhow::Result<Store> {
+    let config = &settings.intents;
+    let url = match config.database.expose() {
+        url if url.contains('?') => url.to_owned(),
+        url => match url.strip_prefix("sqlite://") {
+            Some(file) => format!("sqlite://{}", folder.join(file).display()),
+            None => url.to_owned(),
+        },
+    };
+    Store::open(&url, config.database_patience).await.context("intents.database")
 }
 
 /// Milliseconds since 1970.

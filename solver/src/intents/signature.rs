@@ -1,19 +1,13 @@
 //! Who has signed: a key, or the vault's contract, which is asked.
 
 use alloy_primitives::{Address, B256, Bytes, Signature as KeySignature, fixed_bytes};
-use alloy_sol_types::{SolStruct, sol};
+use alloy_sol_types::sol;
 use ballast_adapters::chain::View;
 use ballast_wire::intent::{Intent, Scheme, Signature};
 
-use crate::intent::{SignatureError, check_signature, digest, domain};
+use crate::intent::{SignatureError, cancellation, check_signature, digest};
 
 sol! {
-    /// What an owner signs to take an intent back, in the intent's own domain.
-    #[allow(missing_docs)]
-    struct CancelIntent {
-        bytes32 intent;
-    }
-
     /// ERC-1271.
     interface Account {
         function isValidSignature(bytes32 hash, bytes signature) external view returns (bytes4);
@@ -32,11 +26,6 @@ pub(super) enum Unsigned {
     /// Nobody could ask the contract.
     #[error("{0}")]
     Node(String),
-}
-
-/// What an owner signs to cancel an intent.
-pub(super) fn cancellation(intent: &Intent) -> B256 {
-    CancelIntent { intent: digest(intent) }.eip712_signing_hash(&domain(intent))
 }
 
 /// Checks an intent's own signature. `view` is taken only if a contract has to be asked.

@@ -1,6 +1,8 @@
 //! `ballast intent`.
 
 mod decide;
+#[cfg(feature = "serve")]
+mod history;
 mod orders;
 #[cfg(feature = "chain")]
 mod settle;
@@ -43,6 +45,8 @@ enum Action {
     #[cfg(feature = "chain")]
     Settle(settle::SettleArgs),
     Orders(orders::OrdersArgs),
+    #[cfg(feature = "serve")]
+    History(history::HistoryArgs),
 }
 
 impl IntentArgs {
@@ -54,6 +58,8 @@ impl IntentArgs {
             #[cfg(feature = "chain")]
             Action::Settle(args) => args.run(),
             Action::Orders(args) => args.run(),
+            #[cfg(feature = "serve")]
+            Action::History(args) => args.run(),
         }
     }
 }
