@@ -63,7 +63,10 @@ impl Execute {
         if let Some(snapshot) = node.snapshot().await? {
             self.simulated(&snapshot, sender)?;
         }
-        Ok(node.foresee(sender, self.target, &self.calldata, limit).await?)
+        node.foresee(sender, self.target, &self.calldata, limit).await.map_err(|error| match error {
+            SubmitError::Failed(failure) => CallError::Verdict(Verdict::of_failure(&failure)),
+            error => error.into(),
+        })
     }
 
     fn simulated(&self, snapshot: &Snapshot, sender: Address) -> Result<(), CallError> {

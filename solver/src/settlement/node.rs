@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alloy::eips::BlockNumberOrTag;
+use alloy::eips::{BlockId, BlockNumberOrTag};
 use alloy::network::EthereumWallet;
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
 use alloy::rpc::client::RpcClient;
@@ -165,7 +165,8 @@ impl Node {
     pub async fn foresee(&self, from: Address, to: Address, data: &Bytes, limit: u64) -> Result<u64, SubmitError> {
         let request = request(from, to, data);
         self.provider.call(request.clone()).await.map_err(refusal)?;
-        let gas = self.provider.estimate_gas(request).await.map_err(refusal)?;
+        // Not on what waits to be mined: an earlier transaction of one's own may be among it.
+        let gas = self.provider.estimate_gas(request).block(BlockId::latest()).await.map_err(refusal)?;
         if gas > limit { Err(SubmitError::GasLimit { gas, limit }) } else { Ok(gas) }
     }
 

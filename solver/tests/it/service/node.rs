@@ -159,20 +159,21 @@ fn a_node_that_lies_about_receipts_is_not_believed() {
     assert_eq!(world.settlements(), 1);
 }
 
-/// A node that fails half of the time slows the service down, and nothing else.
+/// Errors, and receipts that come late, delay and do nothing else.
 #[test]
 fn a_node_that_errs_and_lags_only_delays() {
     let world = World::new("errs");
-    let count = AtomicUsize::new(0);
+    let (errors, lags) = (AtomicUsize::new(5), AtomicUsize::new(5));
     let liar = Liar::before(&world.rpc, move |method, answer| {
-        let turn = count.fetch_add(1, Ordering::SeqCst);
-        match method {
-            // A receipt only comes the third time.
-            "eth_getTransactionReceipt" if turn % 3 != 0 => answer["result"] = Value::Null,
-            "eth_gasPrice" if turn % 2 == 0 => {
-                *answer = json!({ "jsonrpc": "2.0", "id": answer["id"], "error": { "code": -32000, "message": "try again" } })
-            }
-            _ => {}
+        let left = |count: &AtomicUsize| count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok();
+        if method == "eth_gasPrice" && left(&errors) {
+            let error = json!({ "code": -32000, "message": "try again" });
+            *answer = json!({ "jsonrpc": "2.0", "id": answer["id"], "error": error });
+        } else if method == "eth_getTransactionReceipt" && left(&lags) {
+            answer["result"] = Value::Null;
+        } else if method == "eth_getTransactionCount" {
+            // It does not know of the block yet.
+            answer["result"] = json!("0x0");
         }
     });
     let service = world.at(&liar.url, "errs", "", &[]);

@@ -25,7 +25,7 @@ fn what_is_no_intent_or_not_the_owners_is_refused_with_its_field() {
     };
     for (intent, status, field) in [
         (with("/assets/1/target", json!("much")), 400, "assets[1].target"),
-        (with("/assets/1/target", json!("0.31")), 400, "assets"),
+        (with("/assets/1/target", json!("0.301")), 400, "assets"),
         (with("/chainId", json!("1")), 400, "chainId"),
         (with("/costs/maxLossBps", json!("51")), 400, "signature.data"),
         (with("/signature", Value::Null), 400, "signature"),
