@@ -164,8 +164,8 @@ impl Node {
     /// When it fails, or takes more gas than `limit`.
     pub async fn foresee(&self, from: Address, to: Address, data: &Bytes, limit: u64) -> Result<u64, SubmitError> {
         let request = request(from, to, data);
-        self.provider.call(request.clone()).await.map_err(refusal)?;
         // Not on what waits to be mined: an earlier transaction of one's own may be among it.
+        self.provider.call(request.clone()).block(BlockId::latest()).await.map_err(refusal)?;
         let gas = self.provider.estimate_gas(request).block(BlockId::latest()).await.map_err(refusal)?;
         if gas > limit { Err(SubmitError::GasLimit { gas, limit }) } else { Ok(gas) }
     }
