@@ -86,6 +86,11 @@ impl Oracle for FileOracle<'_> {
 }
 
 impl Prices {
+    /// The feeds that have said something.
+    pub(super) fn feeds(&self) -> impl Iterator<Item = Address> {
+        self.0.keys().copied()
+    }
+
     /// Whether every feed has said something.
     pub(super) fn complete(&self, feeds: &HashSet<Address>) -> Result<(), PriceError> {
         let mut silent = feeds.iter().filter(|feed| !self.0.contains_key(*feed));
@@ -93,11 +98,6 @@ impl Prices {
             Some(first) => Err(PriceError::Silent(silent.count().saturating_add(1), *first)),
             None => Ok(()),
         }
-    }
-
-    #[cfg(test)]
-    pub(super) fn insert(&mut self, feed: Address, quote: Quote) {
-        self.0.insert(feed, quote);
     }
 }
 
@@ -118,11 +118,12 @@ pub(super) struct Vault {
 }
 
 impl Vault {
-    /// With prices, the vault's state at a time; or the asset whose price is not to be had.
-    pub(super) fn state(&self, intent: &Intent, prices: &Prices, time: u64, gas_price: U256) -> Result<State, Address> {
-        let held = |((asset, balance), decimals): ((&Asset, &U256), &u8)| -> Result<Held, Address> {
+    /// With prices, the vault's state at a time; or, in words, whose price is not to be had.
+    pub(super) fn state(&self, intent: &Intent, prices: &Prices, time: u64, gas_price: U256) -> Result<State, String> {
+        let silent = |asset: &Asset| format!("the feed of {} does not answer", asset.token);
+        let held = |((asset, balance), decimals): ((&Asset, &U256), &u8)| -> Result<Held, String> {
             let quote = match &asset.oracle {
-                Some(oracle) => *prices.0.get(&oracle.feed).ok_or(asset.token)?,
+                Some(oracle) => *prices.0.get(&oracle.feed).ok_or_else(|| silent(asset))?,
                 None => Quote { price: Decimal::ONE, updated_at: 0 },
             };
             let price = if asset.token == intent.numeraire.0 { Decimal::ONE } else { quote.price };
@@ -137,11 +138,6 @@ impl Vault {
             lost: Decimal::from_atoms(self.lost),
             holdings: intent.assets.iter().zip(&self.balances).zip(&self.decimals).map(held).collect::<Result<_, _>>()?,
         })
-    }
-
-    #[cfg(test)]
-    pub(super) fn new(balances: Vec<U256>, decimals: Vec<u8>) -> Self {
-        Self { balances, decimals, settled: U256::ZERO, rebalanced_at: 0, lost: U256::ZERO }
     }
 }
 

@@ -49,8 +49,10 @@ impl Worker {
             None => self.oracle.prices(view, &feeds).await,
         };
         let prices = self.ask(Dependency::Prices, prices)?;
-        // Intents with these feeds wait; the others are decided on.
-        let _noted = intents.health().heard(Dependency::Prices, prices.complete(&feeds));
+        // Intents whose feeds say nothing wait; the others are decided on. What never was a feed is the fault of who named it.
+        self.heard.retain(|feed| feeds.contains(feed));
+        let _noted = intents.health().heard(Dependency::Prices, prices.complete(&self.heard));
+        self.heard.extend(prices.feeds());
         let moved = prices != self.prices;
         self.prices = prices;
         let unread: Vec<u64> =
@@ -59,10 +61,8 @@ impl Worker {
         let read = self.ask(Dependency::Node, vaults(view, &asked).await)?;
         for (key, vault) in unread.into_iter().zip(read) {
             let Some(watched) = self.watched.get_mut(&key) else { continue };
-            match vault {
-                Ok(vault) => (watched.vault, watched.fresh) = (Some(vault), true),
-                Err(error) => tracing::warn!(intent = watched.record.id, %error, "its vault cannot be read"),
-            }
+            let vault = vault.map_err(|error| format!("its vault cannot be read: {error}"));
+            (watched.vault, watched.fresh) = (Some(vault), true);
         }
         self.head = Some(view.hash());
         if due {
@@ -85,9 +85,11 @@ impl Worker {
             watched.fresh = false;
             let Record { intent, created_at, status, .. } = &watched.record;
             let Some(vault) = &watched.vault else { continue };
-            let (decision, held) = match vault.state(intent, &self.prices, at, gas_price) {
+            let state = vault.as_ref().map_err(Clone::clone).and_then(|vault| vault.state(intent, &self.prices, at, gas_price));
+            let (decision, held) = match state {
                 Ok(state) => decide(intent, &state, created_at / 1_000),
-                Err(token) => (Decision::Wait(format!("the feed of {token} does not answer")), None),
+                Err(_) if at > intent.valid_to => (Decision::Expired, None),
+                Err(reason) => (Decision::Wait(reason), None),
             };
             if decision == Decision::Used {
                 used.push(*key);

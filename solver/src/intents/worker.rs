@@ -1,12 +1,12 @@
 //! The one that works: it holds the lease, keeps up with the store and the chain, and does what is to be done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use alloy::signers::local::PrivateKeySigner;
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 use anyhow::Context;
 use ballast_store::{Lease, Numbers, Record, State, Status, StoreError};
 use tokio::sync::watch;
@@ -19,8 +19,8 @@ use super::{Intents, metrics, millis};
 /// An intent that is watched.
 pub(super) struct Watched {
     pub(super) record: Record,
-    /// As last read; none if it has to be read.
-    pub(super) vault: Option<Vault>,
+    /// As last read, or why it cannot be; none if it has to be read.
+    pub(super) vault: Option<Result<Vault, String>>,
     /// Whether it is to be decided on whatever prices do.
     pub(super) fresh: bool,
     /// Failures in a row.
@@ -42,6 +42,8 @@ pub(crate) struct Worker {
     seen: u64,
     pub(super) oracle: ChainOracle,
     pub(super) prices: Prices,
+    /// Feeds that have answered at some time.
+    pub(super) heard: HashSet<Address>,
     pub(super) head: Option<B256>,
     pub(super) decided: Option<Instant>,
     /// A transaction of ours that was given up and may still wait somewhere: its account nonce, and what the next has to offer more than.
@@ -74,6 +76,7 @@ impl Worker {
             seen: 0,
             oracle: ChainOracle::default(),
             prices: Prices::default(),
+            heard: HashSet::new(),
             head: None,
             decided: None,
             outbid: None,

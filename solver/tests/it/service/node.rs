@@ -187,13 +187,24 @@ fn a_node_that_errs_and_lags_only_delays() {
 fn a_feed_that_stops_is_named_and_its_intents_wait() {
     let world = World::new("feed");
     let feed = world.devnet.deployment().rebalancing.unwrap().feeds["WETH"];
-    world.call("anvil_setCode", json!([feed, "0x"]));
     let service = world.service("feed");
-    let id = post(&service, &world.due());
-    let waiting = Events::of(&service, &id).until("waiting").pop().unwrap();
+    let id = post(&service, &world.not_yet_due());
+    let mut events = Events::of(&service, &id);
+    events.until("waiting");
+    world.call("anvil_setCode", json!([feed, "0x"]));
+    world.call("anvil_mine", json!(["0x1"]));
+    let waiting = events.until("waiting").pop().unwrap();
     assert!(waiting["reason"].as_str().unwrap().contains("does not answer"), "{waiting}");
     let health = get(&service, "/healthz");
     assert_eq!(health["intents"]["healthy"], false);
     assert!(health["intents"]["failing"]["prices"].as_str().unwrap().contains(&format!("{feed}")), "{health}");
     assert_eq!(service.figure("ballast_intent_dependency_up{dependency=\"prices\"}"), 0.0);
+    // What names a contract that never was a feed is told so, and nobody else is.
+    let other = world.signed(|intent| {
+        intent.nonce.0 = alloy_primitives::U256::from(9);
+        intent.assets[1].token = alloy_primitives::Address::repeat_byte(9);
+    });
+    let other = post(&service, &other);
+    let waiting = Events::of(&service, &other).until("waiting").pop().unwrap();
+    assert!(waiting["reason"].as_str().unwrap().contains("cannot be read"), "{waiting}");
 }
