@@ -86,6 +86,11 @@ impl Oracle for FileOracle<'_> {
 }
 
 impl Prices {
+    /// Whether a feed that has said something says something else now.
+    pub(super) fn differ(&self, now: &Self) -> bool {
+        self.0.iter().any(|(feed, quote)| now.0.get(feed) != Some(quote))
+    }
+
     /// The feeds that have said something.
     pub(super) fn feeds(&self) -> impl Iterator<Item = Address> {
         self.0.keys().copied()

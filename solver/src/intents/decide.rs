@@ -104,3 +104,81 @@ fn triggered(intent: &Intent, state: &State, held: &Measured, since: u64) -> Dec
     }
     Decision::Wait(Idle::NoDrift.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::U256;
+    use ballast_wire::{Amount, Decimal};
+
+    use super::*;
+    use crate::intent::state::Held;
+
+    /// Half, three tenths and a fifth of a million, on target, within the time and window of the example.
+    fn case(rules: Vec<Rule>) -> (Intent, State) {
+        let mut intent = Intent::from_json(include_bytes!("../../examples/intent.json")).unwrap();
+        intent.trigger = Trigger { any_of: rules, ..Trigger::default() };
+        let held = |(index, value): (usize, u64)| Held {
+            token: intent.assets[index].token,
+            balance: Amount(U256::from(value)),
+            price: Decimal::from_atoms(Decimal::ONE.atoms() * U256::from([1_u64, 2_500, 50_000][index])),
+            updated_at: 0,
+            decimals: 0,
+        };
+        let holdings = [500_000, 120, 4].into_iter().enumerate().map(held).collect();
+        let time = intent.valid_from + 86_400;
+        let (gas_price_wei, settled, lost) = (Amount(U256::ONE), Amount(U256::ZERO), Decimal::from_atoms(U256::ZERO));
+        (intent, State { time, gas_price_wei, settled, rebalanced_at: 0, lost, holdings })
+    }
+
+    fn decided(intent: &Intent, state: &State) -> Decision {
+        decide(intent, state, state.time).0
+    }
+
+    #[test]
+    fn drift_calls_for_it_and_what_is_on_target_waits() {
+        let (intent, mut state) = case(vec![Rule::DriftAbsBps(500)]);
+        assert_eq!(decided(&intent, &state), Decision::Wait(Idle::InsideLanding.to_string()));
+        state.holdings[1].balance = Amount(U256::from(130));
+        assert_eq!(decided(&intent, &state), Decision::Wait(Idle::NoDrift.to_string()));
+        state.holdings[1].balance = Amount(U256::from(190));
+        assert_eq!(decided(&intent, &state).name(), "settle");
+        state.gas_price_wei = Amount(U256::MAX);
+        assert_eq!(decided(&intent, &state), Decision::Wait("gas costs more than costs.maxGasPriceWei".to_owned()));
+        state.time = intent.valid_to + 1;
+        assert_eq!(decided(&intent, &state), Decision::Expired);
+    }
+
+    /// The contract takes rules of the solver's for fulfilled; the solver does not.
+    #[test]
+    fn a_calendar_counts_from_when_the_intent_came() {
+        let day = Rule::Calendar { every_sec: 86_400, offset_sec: 0 };
+        let (intent, mut state) = case(vec![Rule::DriftAbsBps(9_000), day]);
+        state.holdings[1].balance = Amount(U256::from(190));
+        let came = state.time;
+        assert_eq!(decide(&intent, &state, came).0, Decision::Wait(Idle::NoDrift.to_string()));
+        state.time += 86_400;
+        assert_eq!(decide(&intent, &state, came).0, Decision::Settle("its calendar says so".to_owned()));
+        state.rebalanced_at = state.time;
+        assert_eq!(decide(&intent, &state, came).0.name(), "wait");
+    }
+
+    #[test]
+    fn forecasts_are_not_made_and_that_is_said() {
+        let (intent, mut state) = case(vec![Rule::TrackingErrorBps(100)]);
+        state.holdings[1].balance = Amount(U256::from(190));
+        let decision = decided(&intent, &state);
+        assert!(decision.name() == "wait" && decision.reason().contains("forecasts"), "{decision:?}");
+    }
+
+    #[test]
+    fn dust_parks_and_a_used_nonce_ends_it() {
+        let (mut intent, mut state) = case(vec![Rule::DriftAbsBps(1)]);
+        intent.trigger.min_notional = "1000000".parse().unwrap();
+        state.holdings[1].balance = Amount(U256::from(190));
+        assert_eq!(decided(&intent, &state), Decision::Park(Idle::TooSmall.to_string()));
+        state.settled = Amount(U256::MAX);
+        assert_eq!(decided(&intent, &state), Decision::Used);
+        state.holdings.clear();
+        assert_eq!(decided(&intent, &state).name(), "wait");
+    }
+}

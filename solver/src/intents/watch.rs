@@ -38,27 +38,30 @@ impl Worker {
     pub(super) async fn read(&mut self, view: &View) -> Result<bool, Trouble> {
         let every = self.intents.settings.intents.every;
         let due = self.decided.is_none_or(|decided| decided.elapsed() >= every);
-        let new = self.watched.values().any(|watched| watched.vault.is_none());
-        if self.head == Some(view.hash()) && !due && !new {
-            return Ok(false);
-        }
-        let intents = self.intents.clone();
-        let feeds = feeds(self.watched.values().map(|watched| &watched.record.intent));
-        let prices = match &intents.settings.intents.prices {
-            Some(file) => FileOracle(file).prices(view, &feeds).await,
-            None => self.oracle.prices(view, &feeds).await,
-        };
-        let prices = self.ask(Dependency::Prices, prices)?;
-        // Intents whose feeds say nothing wait; the others are decided on. What never was a feed is the fault of who named it.
-        self.heard.retain(|feed| feeds.contains(feed));
-        let _noted = intents.health().heard(Dependency::Prices, prices.complete(&self.heard));
-        self.heard.extend(prices.feeds());
-        let moved = prices != self.prices;
-        self.prices = prices;
         let unread: Vec<u64> =
             self.watched.iter().filter(|(_, watched)| due || watched.vault.is_none()).map(|(key, _)| *key).collect();
+        let mut moved = false;
+        let named = feeds(unread.iter().filter_map(|key| Some(&self.watched.get(key)?.record.intent)));
+        if due {
+            self.feeds.clear();
+        }
+        if self.head != Some(view.hash()) || !named.is_subset(&self.feeds) {
+            self.feeds.extend(named);
+            let intents = self.intents.clone();
+            let prices = match &intents.settings.intents.prices {
+                Some(file) => FileOracle(file).prices(view, &self.feeds).await,
+                None => self.oracle.prices(view, &self.feeds).await,
+            };
+            let prices = self.ask(Dependency::Prices, prices)?;
+            // Intents whose feeds say nothing wait; the others are decided on. What never was a feed is the fault of who named it.
+            self.heard.retain(|feed| self.feeds.contains(feed));
+            let _noted = intents.health().heard(Dependency::Prices, prices.complete(&self.heard));
+            self.heard.extend(prices.feeds());
+            moved = self.prices.differ(&prices);
+            self.prices = prices;
+        }
         let asked: Vec<&Intent> = unread.iter().filter_map(|key| Some(&self.watched.get(key)?.record.intent)).collect();
-        let read = self.ask(Dependency::Node, vaults(view, &asked).await)?;
+        let read = if asked.is_empty() { Vec::new() } else { self.ask(Dependency::Node, vaults(view, &asked).await)? };
         for (key, vault) in unread.into_iter().zip(read) {
             let Some(watched) = self.watched.get_mut(&key) else { continue };
             let vault = vault.map_err(|error| format!("its vault cannot be read: {error}"));

@@ -42,7 +42,9 @@ pub(crate) struct Worker {
     seen: u64,
     pub(super) oracle: ChainOracle,
     pub(super) prices: Prices,
-    /// Feeds that have answered at some time.
+    /// The feeds of what is watched.
+    pub(super) feeds: HashSet<Address>,
+    /// Those that have answered at some time.
     pub(super) heard: HashSet<Address>,
     pub(super) head: Option<B256>,
     pub(super) decided: Option<Instant>,
@@ -76,6 +78,7 @@ impl Worker {
             seen: 0,
             oracle: ChainOracle::default(),
             prices: Prices::default(),
+            feeds: HashSet::new(),
             heard: HashSet::new(),
             head: None,
             decided: None,
@@ -136,12 +139,16 @@ impl Worker {
         self.intents.health.heard(from, answer).map_err(|_| Trouble::Dependency(from.name()))
     }
 
-    /// Takes the lease or prolongs it; whether it is held.
+    /// Takes the lease, or prolongs it once half of it is over; whether it is held.
     pub(super) async fn hold(&mut self) -> Result<bool, StoreError> {
         let settings = &self.intents.settings;
         let name = format!("chain:{}", settings.settlement.contracts.chain_id);
         let now = millis();
-        let until = now.saturating_add(u64::try_from(settings.intents.lease.as_millis()).unwrap_or(u64::MAX));
+        let time = u64::try_from(settings.intents.lease.as_millis()).unwrap_or(u64::MAX);
+        if self.lease.as_ref().is_some_and(|lease| lease.until.saturating_sub(now) > time / 2) {
+            return Ok(true);
+        }
+        let until = now.saturating_add(time);
         let lease = self.intents.store.lease(&name, &self.holder, now, until).await?;
         match (&self.lease, lease) {
             (None, Some(lease)) => {
@@ -232,13 +239,13 @@ impl Worker {
 
     /// Tells how many stand where.
     fn tell(&self) {
-        let mut counts: BTreeMap<&'static str, (State, usize)> =
-            State::ALL.into_iter().filter(|state| !state.is_final()).map(|state| (state.name(), (state, 0))).collect();
+        let mut counts = State::ALL.map(|state| (state, 0_usize));
         for watched in self.watched.values() {
-            if let Some((_, count)) = counts.get_mut(watched.record.status.state().name()) {
+            let state = watched.record.status.state();
+            if let Some((_, count)) = counts.iter_mut().find(|(known, _)| *known == state) {
                 *count = count.saturating_add(1);
             }
         }
-        metrics::standing(counts.into_values());
+        metrics::standing(counts.into_iter().filter(|(state, _)| !state.is_final()));
     }
 }

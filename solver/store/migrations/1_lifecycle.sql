@@ -30,6 +30,9 @@ CREATE TABLE intents (
     UNIQUE (chain, settlement, owner, nonce)
 );
 CREATE INDEX intents_of_owner ON intents (owner, created);
+-- What an owner's quota is counted from, without a look at the intents themselves.
+CREATE INDEX intents_live_of_owner ON intents (owner, live, numeraire, notional);
+CREATE INDEX intents_lately_of_owner ON intents (owner, created_at);
 CREATE INDEX intents_live ON intents (live, created);
 CREATE INDEX intents_changed ON intents (changed);
 CREATE INDEX intents_state ON intents (state, created);

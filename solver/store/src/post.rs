@@ -65,18 +65,22 @@ impl Store {
                 Err(StoreError::NonceTaken(record.id))
             };
         }
+        let late: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM intents WHERE owner = $1 AND created_at > $2")
+            .bind(&key.owner)
+            .bind(number(new.at.saturating_sub(60_000)))
+            .fetch_one(&mut *change)
+            .await?;
         let had = sqlx::query(
-            "SELECT COUNT(CASE WHEN live = 1 THEN 1 END) AS live, COUNT(CASE WHEN created_at > $2 THEN 1 END) AS late, \
-             CAST(COALESCE(SUM(CASE WHEN live = 1 AND numeraire = $3 THEN notional END), 0) AS DOUBLE PRECISION) AS notional \
-             FROM intents WHERE owner = $1",
+            "SELECT COUNT(*) AS live, \
+             CAST(COALESCE(SUM(CASE WHEN numeraire = $2 THEN notional END), 0) AS DOUBLE PRECISION) AS notional \
+             FROM intents WHERE owner = $1 AND live = 1",
         )
         .bind(&key.owner)
-        .bind(number(new.at.saturating_sub(60_000)))
         .bind(&key.numeraire)
         .fetch_one(&mut *change)
         .await?;
-        let [live, late] = ["live", "late"].map(|name| had.try_get::<i64, _>(name).map(i64::unsigned_abs));
-        let (live, late, total) = (live?, late?, had.try_get::<f64, _>("notional")? + new.notional);
+        let (late, live) = (late.unsigned_abs(), had.try_get::<i64, _>("live")?.unsigned_abs());
+        let total = had.try_get::<f64, _>("notional")? + new.notional;
         if late >= quota.a_minute {
             return Err(StoreError::TooFast { most: quota.a_minute });
         }

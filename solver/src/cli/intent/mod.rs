@@ -4,6 +4,8 @@ mod decide;
 #[cfg(feature = "serve")]
 mod history;
 mod orders;
+#[cfg(feature = "serve")]
+mod post;
 #[cfg(feature = "chain")]
 mod settle;
 mod show;
@@ -29,7 +31,7 @@ use crate::market::{FileMarket, Market};
 #[cfg(feature = "chain")]
 use crate::settlement::{Contracts, Node};
 
-/// Rebalance a vault by a signed intent: check it, decide, size and route it, settle it.
+/// Rebalance a vault by a signed intent: check it, decide, size and route it, settle it, or have `ballast serve` do so.
 #[derive(Debug, Args)]
 pub(super) struct IntentArgs {
     #[command(subcommand)]
@@ -46,6 +48,10 @@ enum Action {
     Settle(settle::SettleArgs),
     Orders(orders::OrdersArgs),
     #[cfg(feature = "serve")]
+    Post(post::PostArgs),
+    #[cfg(feature = "serve")]
+    Watch(post::WatchArgs),
+    #[cfg(feature = "serve")]
     History(history::HistoryArgs),
 }
 
@@ -58,6 +64,10 @@ impl IntentArgs {
             #[cfg(feature = "chain")]
             Action::Settle(args) => args.run(),
             Action::Orders(args) => args.run(),
+            #[cfg(feature = "serve")]
+            Action::Post(args) => args.run(),
+            #[cfg(feature = "serve")]
+            Action::Watch(args) => args.run(),
             #[cfg(feature = "serve")]
             Action::History(args) => args.run(),
         }
