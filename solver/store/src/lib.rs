@@ -27,6 +27,6 @@ pub use error::StoreError;
 pub use lease::Lease;
 pub use log::{Change, Event, Numbers};
 pub use post::{NewIntent, Posted, Quota};
-pub use read::{Filter, Page, Record, Slice};
+pub use read::{Filter, Listed, Page, Record, Slice};
 pub use status::{Attempt, Block, State, Status};
 pub use store::Store;

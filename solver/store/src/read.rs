@@ -51,12 +51,53 @@ pub struct Filter {
     pub state: Option<State>,
 }
 
+/// An intent in a list: without what was signed, which is most of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Listed {
+    /// The digest that was signed.
+    pub id: String,
+    /// The vault.
+    pub owner: String,
+    /// Its owner's number for it.
+    pub nonce: String,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub status: Status,
+    /// The number of the event with which it came.
+    pub created: u64,
+    /// When it came, Unix milliseconds.
+    pub created_at: u64,
+    /// When it last changed, Unix milliseconds.
+    pub changed_at: u64,
+}
+
+impl Listed {
+    fn of(row: &AnyRow) -> Result<Self, StoreError> {
+        let id: String = row.try_get("id")?;
+        let status: Status = parse(&id, row.try_get("status")?)?;
+        let count = |name: &str| row.try_get::<i64, _>(name).map(i64::unsigned_abs);
+        Ok(Self {
+            owner: row.try_get("owner")?,
+            nonce: row.try_get("nonce")?,
+            status: status.shown(),
+            created: count("created")?,
+            created_at: count("created_at")?,
+            changed_at: count("changed_at")?,
+            id,
+        })
+    }
+}
+
 /// A part of a list.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Page {
     /// The newest first.
-    pub records: Vec<Record>,
+    pub intents: Vec<Listed>,
     /// Where the rest begins; none if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<u64>,
 }
 
@@ -93,20 +134,33 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn list(&self, filter: Filter, before: Option<u64>, most: u32) -> Result<Page, StoreError> {
-        let owner = filter.owner.map(|owner| format!("{owner:#x}")).unwrap_or_default();
-        let rows = sqlx::query(
-            "SELECT * FROM intents WHERE created < $1 AND ($2 = '' OR owner = $2) AND ($3 = '' OR state = $3) \
-             ORDER BY created DESC LIMIT $4",
-        )
-        .bind(before.map_or(i64::MAX, number))
-        .bind(owner)
-        .bind(filter.state.map(State::name).unwrap_or_default())
-        .bind(i64::from(most))
-        .fetch_all(&self.read)
-        .await?;
-        let records = rows.iter().map(Record::of).collect::<Result<Vec<_>, _>>()?;
-        let next = records.last().filter(|_| records.len() as u64 == u64::from(most)).map(|record| record.created);
-        Ok(Page { records, next })
+        // Each its own query, so that each has its index.
+        macro_rules! select {
+            ($and:literal) => {
+                concat!(
+                    "SELECT id, owner, nonce, status, created, created_at, changed_at FROM intents WHERE created < $1 ",
+                    $and,
+                    "ORDER BY created DESC LIMIT $2"
+                )
+            };
+        }
+        let query = match (filter.owner, filter.state) {
+            (None, None) => select!(""),
+            (Some(_), None) => select!("AND owner = $3 "),
+            (None, Some(_)) => select!("AND state = $3 "),
+            (Some(_), Some(_)) => select!("AND owner = $3 AND state = $4 "),
+        };
+        let mut query = sqlx::query(query).bind(before.map_or(i64::MAX, number)).bind(i64::from(most));
+        if let Some(owner) = filter.owner {
+            query = query.bind(format!("{owner:#x}"));
+        }
+        if let Some(state) = filter.state {
+            query = query.bind(state.name());
+        }
+        let rows = query.fetch_all(&self.read).await?;
+        let intents = rows.iter().map(Listed::of).collect::<Result<Vec<_>, _>>()?;
+        let next = intents.last().filter(|_| intents.len() as u64 == u64::from(most)).map(|intent| intent.created);
+        Ok(Page { intents, next })
     }
 
     /// All that is not done on a chain, the oldest first; with the number of the event up to which that is true.

@@ -222,7 +222,7 @@ async fn lists_come_in_pages() {
         let (mut seen, mut before) = (Vec::new(), None);
         loop {
             let page = store.list(Filter::default(), before, 3).await.unwrap();
-            seen.extend(page.records.iter().map(|record| record.created));
+            seen.extend(page.intents.iter().map(|record| record.created));
             before = page.next;
             if before.is_none() {
                 break;
@@ -230,11 +230,11 @@ async fn lists_come_in_pages() {
         }
         assert_eq!(seen, [7, 6, 5, 4, 3, 2, 1]);
         let state = Filter { state: Some(State::Triggered), ..Filter::default() };
-        assert_eq!(store.list(state, None, 10).await.unwrap().records.len(), 1);
+        assert_eq!(store.list(state, None, 10).await.unwrap().intents.len(), 1);
         let nobody = Filter { owner: Some(alloy_primitives::Address::repeat_byte(9)), ..Filter::default() };
-        assert_eq!(store.list(nobody, None, 10).await.unwrap().records, []);
+        assert_eq!(store.list(nobody, None, 10).await.unwrap().intents, []);
         let owner = Filter { owner: Some(intent(1).owner), ..Filter::default() };
-        assert_eq!(store.list(owner, None, 10).await.unwrap().records.len(), 7);
+        assert_eq!(store.list(owner, None, 10).await.unwrap().intents.len(), 7);
     }
 }
 
@@ -267,7 +267,7 @@ async fn a_full_disk_is_said_to_be_full_and_loses_nothing() {
         }
     };
     assert!(matches!(error, StoreError::Full), "{error}");
-    assert_eq!(store.list(Filter::default(), None, 1_000).await.unwrap().records.len() as u64, taken);
+    assert_eq!(store.list(Filter::default(), None, 1_000).await.unwrap().intents.len() as u64, taken);
     // Its connection, which could not write, has made way for another, which may.
     assert!(store.post(&new(taken + 1), &QUOTA).await.unwrap().is_new);
 }

@@ -4,11 +4,11 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
-use ballast_store::Filter;
+use ballast_store::{Filter, Page};
 
 use super::Api;
 use super::post::stored;
-use super::view::{History, List, Shown, Which, shown};
+use super::view::{History, Shown, Which, shown};
 use crate::api::{Problem, Refusal};
 
 /// Intents in a part of a list, at the most.
@@ -16,13 +16,13 @@ const MOST: u32 = 100;
 /// Events that are read at a time.
 const EVENTS: u32 = 1_000;
 
-/// List intents, the newest first: an owner's, or with an operator's key all.
+/// List intents, the newest first and without what was signed: an owner's, or with an operator's key all.
 #[utoipa::path(
     get,
     path = "/v1/intents",
     params(Which),
     responses(
-        (status = 200, body = List, description = "A part of the list, and where the next begins"),
+        (status = 200, body = Page, description = "A part of the list, and where the next begins"),
         (status = 400, body = Problem, description = "A parameter that is not known, or not as expected"),
         (status = 401, body = Problem, description = "No owner is named, and no operator's key given"),
     ),
@@ -31,7 +31,7 @@ pub(super) async fn list(
     State(api): State<Api>,
     headers: HeaderMap,
     which: Result<Query<Which>, QueryRejection>,
-) -> Result<Json<List>, Refusal> {
+) -> Result<Json<Page>, Refusal> {
     let Query(which) = which.map_err(|e| Refusal::field("query", e.body_text()))?;
     if which.owner.is_none() {
         api.operator(&headers)?;
@@ -41,9 +41,7 @@ pub(super) async fn list(
         return Err(Refusal::field("limit", format!("expected 1 to {MOST}")));
     }
     let filter = Filter { owner: which.owner, state: which.state };
-    let page = stored(&api, api.intents.store.list(filter, which.before, most).await)?;
-    let intents = page.records.into_iter().map(|record| Shown::new(record, None)).collect();
-    Ok(Json(List { intents, next: page.next }))
+    Ok(Json(stored(&api, api.intents.store.list(filter, which.before, most).await)?))
 }
 
 /// Look at an intent: where it stands, and its settlements.

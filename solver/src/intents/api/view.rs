@@ -20,7 +20,7 @@ pub(super) struct Shown {
     changed_at: u64,
     /// What was signed.
     intent: Intent,
-    /// Its settlements so far; in lists they are left out.
+    /// Its settlements so far; where it is only posted or changed, they are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     slices: Option<Vec<Slice>>,
 }
@@ -30,16 +30,6 @@ impl Shown {
         let Record { id, intent, status, created_at, changed_at, .. } = record;
         Self { id, status: status.shown(), created_at, changed_at, intent, slices }
     }
-}
-
-/// A part of a list.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct List {
-    /// The newest first.
-    pub(super) intents: Vec<Shown>,
-    /// `before` for the next part; none if this is the last.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) next: Option<u64>,
 }
 
 /// Which intents are listed.
