@@ -168,7 +168,7 @@ impl ServiceArgs {
         let time = call("eth_getBlockByNumber", json!(["latest", false]))?["timestamp"].take();
         let time: U256 = time.as_str().context("timestamp")?.parse()?;
         // In 10⁻⁸ dollars.
-        let answer = U256::from(2_500_00000000_u64).saturating_add(U256::from(number));
+        let answer = U256::from(250_000_000_000_u64).saturating_add(U256::from(number));
         let selector = alloy_primitives::hex::encode(&alloy_primitives::keccak256("set(int256,uint256)")[..4]);
         let data = format!("0x{selector}{answer:064x}{time:064x}");
         call("eth_sendTransaction", json!([{ "from": account, "to": feed, "data": data }]))?;

@@ -157,7 +157,7 @@ pub(super) async fn vaults(view: &View, intents: &[&Intent]) -> Result<Vec<Resul
     let settled = intents.iter().map(|i| (i.settlement, abi::settlementsOfCall { owner: i.owner, nonce: i.nonce.0 }));
     let settled = view.ask(settled).await?;
     let mut balances = balances.into_iter();
-    let vault = |((intent, past), settled): ((&&Intent, Result<abi::historyOfReturn, ReadError>), Result<U256, ReadError>)| {
+    let mut vault = |intent: &Intent, past: Result<abi::historyOfReturn, ReadError>, settled: Result<U256, ReadError>| {
         // All of a vault's answers are taken, so that the next finds its own.
         let balances: Vec<_> = balances.by_ref().take(intent.assets.len()).collect();
         let decimals = intent.assets.iter().filter_map(|asset| places.get(&asset.token).cloned());
@@ -170,5 +170,5 @@ pub(super) async fn vaults(view: &View, intents: &[&Intent]) -> Result<Vec<Resul
             lost: U256::from(past.lost),
         })
     };
-    Ok(intents.iter().zip(past).zip(settled).map(vault).collect())
+    Ok(intents.iter().zip(past).zip(settled).map(|((intent, past), settled)| vault(intent, past, settled)).collect())
 }

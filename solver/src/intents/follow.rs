@@ -22,34 +22,36 @@ const BACK: u64 = 9_000;
 #[error("contradicts itself: {0}")]
 struct Contradiction(String);
 
+/// A transaction that is on its way, and what for.
+struct Sent {
+    key: u64,
+    slice: u64,
+    attempt: Attempt,
+    intent: Intent,
+}
+
 impl Worker {
     /// Looks after all transactions.
     pub(super) async fn follow_all(&mut self, node: &Node, view: &View) -> Result<(), Trouble> {
         let submitted = |(key, watched): (&u64, &super::worker::Watched)| match &watched.record.status {
-            Status::Submitted { slice, attempt } => Some((*key, *slice, attempt.as_ref().clone(), watched.record.intent.clone())),
+            Status::Submitted { slice, attempt } => {
+                let (attempt, intent) = (attempt.as_ref().clone(), watched.record.intent.clone());
+                Some(Sent { key: *key, slice: *slice, attempt, intent })
+            }
             _ => None,
         };
         let all: Vec<_> = self.watched.iter().filter_map(submitted).collect();
-        for (key, slice, attempt, intent) in all {
-            match self.ask(Dependency::Node, node.receipt(attempt.transaction).await)? {
-                Some(receipt) => self.mined(node, view, key, slice, attempt, &intent, &receipt).await?,
-                None => self.unmined(node, view, key, slice, attempt, &intent).await?,
+        for sent in all {
+            match self.ask(Dependency::Node, node.receipt(sent.attempt.transaction).await)? {
+                Some(receipt) => self.mined(node, view, sent, &receipt).await?,
+                None => self.unmined(node, view, sent).await?,
             }
         }
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what is known of one transaction")]
-    async fn mined(
-        &mut self,
-        node: &Node,
-        view: &View,
-        key: u64,
-        slice: u64,
-        mut attempt: Attempt,
-        intent: &Intent,
-        receipt: &TransactionReceipt,
-    ) -> Result<(), Trouble> {
+    async fn mined(&mut self, node: &Node, view: &View, sent: Sent, receipt: &TransactionReceipt) -> Result<(), Trouble> {
+        let Sent { key, slice, mut attempt, intent } = sent;
         let (Some(number), Some(hash)) = (receipt.block_number, receipt.block_hash) else { return Ok(()) };
         // A receipt counts for what it says only in a block that is in the chain.
         let canonical = self.ask(Dependency::Node, node.block_hash(number).await)?;
@@ -94,7 +96,7 @@ impl Worker {
                 return self.ask(Dependency::Node, Err(Contradiction(said)));
             }
         };
-        let settled = self.settled(view, intent).await?;
+        let settled = self.settled(view, &intent).await?;
         if settled <= U256::from(slice) {
             let said = format!("{} is mined, and the contract has not counted it", attempt.transaction);
             return self.ask(Dependency::Node, Err(Contradiction(said)));
@@ -129,22 +131,15 @@ impl Worker {
         Ok(())
     }
 
-    async fn unmined(
-        &mut self,
-        node: &Node,
-        view: &View,
-        key: u64,
-        slice: u64,
-        mut attempt: Attempt,
-        intent: &Intent,
-    ) -> Result<(), Trouble> {
+    async fn unmined(&mut self, node: &Node, view: &View, sent: Sent) -> Result<(), Trouble> {
+        let Sent { key, slice, mut attempt, intent } = sent;
         if let Some(block) = attempt.block.take() {
             metrics::reorganised();
             let cause = format!("reorganised out of block {}", block.number);
             self.advance(key, Status::Submitted { slice, attempt: Box::new(attempt) }, cause, Numbers::new()).await?;
             return Ok(());
         }
-        if self.settled(view, intent).await? > U256::from(slice) {
+        if self.settled(view, &intent).await? > U256::from(slice) {
             return self.used(node, view, key).await;
         }
         let next = self.ask(Dependency::Node, node.account_nonce(attempt.sender).await)?;

@@ -101,12 +101,11 @@ impl Worker {
                 Err(Trouble::Dependency(_)) => {}
             }
             self.tell();
-            let _which = tokio::select! {
+            tokio::select! {
                 _ = ending.changed() => {}
-                // What it has written itself is no news.
                 _ = written.wait_for(|last| *last > self.seen), if self.lease.is_some() => {}
                 () = tokio::time::sleep(poll) => {}
-            };
+            }
         }
         if let Some(lease) = self.lease.take()
             && let Err(error) = self.intents.store.release(&lease).await

@@ -87,7 +87,7 @@ impl Store {
         if live >= quota.live {
             return Err(StoreError::TooMany { have: live, most: quota.live });
         }
-        if !(total <= quota.notional) {
+        if total.is_nan() || total > quota.notional {
             return Err(StoreError::TooLarge { total, most: quota.notional, numeraire: key.numeraire });
         }
         let status = Status::Accepted;
