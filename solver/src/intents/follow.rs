@@ -139,16 +139,19 @@ impl Worker {
             self.advance(key, Status::Submitted { slice, attempt: Box::new(attempt) }, cause, Numbers::new()).await?;
             return Ok(());
         }
+        let waited = seconds().saturating_sub(attempt.signed_at);
+        let late = waited >= self.intents.settings.intents.patience.as_secs();
+        // A node may know of a block before it knows of the receipts in it: until it is late, ours is what counts.
+        let ours = (!late).then_some(attempt.transaction);
         if self.settled(view, &intent).await? > U256::from(slice) {
-            return self.used(node, view, key).await;
+            return self.used(node, view, key, ours).await;
         }
         let next = self.ask(Dependency::Node, node.account_nonce(attempt.sender).await)?;
         if next > attempt.account_nonce {
             let reason = "another transaction of the sender's took its place".to_owned();
-            return Ok(self.fail(key, reason, Numbers::new()).await?);
+            return if late { Ok(self.fail(key, reason, Numbers::new()).await?) } else { Ok(()) };
         }
-        let waited = seconds().saturating_sub(attempt.signed_at);
-        if waited >= self.intents.settings.intents.patience.as_secs() {
+        if late {
             self.outbid = Some((attempt.account_nonce, attempt.max_fee_per_gas));
             let reason = format!("not mined after {waited} s: the next, solved anew, takes its place");
             return Ok(self.fail(key, reason, Numbers::new()).await?);
@@ -169,8 +172,9 @@ impl Worker {
         self.ask(Dependency::Node, answer)
     }
 
-    /// An intent's nonce is used: by a settlement, whoever made it, or since its owner revoked it on the chain.
-    pub(super) async fn used(&mut self, node: &Node, view: &View, key: u64) -> Result<(), Trouble> {
+    /// An intent's nonce is used: by a settlement, whoever made it, or since its owner revoked it on the chain. What may be of `ours`, whose receipt
+    /// has yet to come, is waited for.
+    pub(super) async fn used(&mut self, node: &Node, view: &View, key: u64, ours: Option<B256>) -> Result<(), Trouble> {
         let Some(watched) = self.watched.get(&key) else { return Ok(()) };
         let intent = watched.record.intent.clone();
         let from = view.number().saturating_sub(BACK);
@@ -180,6 +184,10 @@ impl Worker {
         let logs = node.logs(intent.settlement, from, about(abi::Cancelled::SIGNATURE_HASH)).await;
         let revoked = !self.ask(Dependency::Node, logs)?.is_empty();
         let last = rebalanced.last();
+        let by = last.and_then(|log| log.transaction_hash);
+        if ours.is_some() && !revoked && (by.is_none() || by == ours) {
+            return Ok(());
+        }
         let deep = |block: Option<u64>| {
             let depth = block.map_or(u64::MAX, |block| view.number().saturating_sub(block));
             depth >= self.intents.settings.intents.confirmations
@@ -188,7 +196,7 @@ impl Worker {
         if !deep(last.and_then(|log| log.block_number)) {
             return Ok(());
         }
-        let (status, cause) = match last.and_then(|log| log.transaction_hash) {
+        let (status, cause) = match by {
             _ if revoked => (Status::Cancelled, "revoked on the chain by its owner"),
             Some(transaction) => (Status::Settled { transaction: Some(transaction) }, "settled on the chain"),
             None => (Status::Settled { transaction: None }, "the contract has its nonce as used"),

@@ -109,7 +109,7 @@ impl Worker {
         metrics::passed(began.elapsed());
         self.write(changes).await?;
         for key in used {
-            self.used(node, view, key).await?;
+            self.used(node, view, key, None).await?;
         }
         Ok(())
     }
