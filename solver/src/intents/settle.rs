@@ -90,39 +90,34 @@ impl Worker {
         if self.key.is_none() {
             return Ok(());
         }
-        loop {
+        let triggered: Vec<u64> =
+            self.watched.iter().filter(|(_, watched)| watched.record.status == Status::Triggered).map(|(key, _)| *key).collect();
+        for key in triggered {
             let on_its_way = |status: &Status| matches!(status, Status::Submitted { attempt, .. } if attempt.block.is_none());
-            let mut standing = self.watched.iter().map(|(key, watched)| (*key, &watched.record.status));
-            if *self.ending.borrow() || standing.clone().any(|(_, status)| on_its_way(status)) {
-                return Ok(());
-            }
-            let Some((key, _)) = standing.find(|(_, status)| **status == Status::Triggered) else { return Ok(()) };
+            let waits = self.watched.values().any(|watched| on_its_way(&watched.record.status));
             // It may take as long as the lease lasts.
-            if !self.hold().await? {
+            if waits || *self.ending.borrow() || !self.hold().await? {
                 return Ok(());
             }
-            let missed = match self.attempt(node, key).await {
-                Ok(()) => continue,
-                Err(missed) => missed,
-            };
-            match missed {
-                Miss::Fail(reason) => self.fail(key, reason, Numbers::new()).await?,
-                Miss::Park(reason) => self.park(key, reason, Numbers::new()).await?,
-                Miss::Decided(Decision::Park(reason)) => self.park(key, reason, Numbers::new()).await?,
-                Miss::Decided(decision) => {
-                    let status = match decision {
-                        Decision::Expired => Status::Expired,
-                        _ => Status::Waiting { reason: decision.reason().to_owned() },
-                    };
-                    self.advance(key, status, decision.reason().to_owned(), Numbers::new()).await?;
-                }
-                Miss::Trouble(trouble) => return Err(trouble),
-            }
-            // What the next round decides on is read anew.
+            let Err(missed) = self.attempt(node, key).await else { continue };
+            // It is read and decided on anew.
             if let Some(watched) = self.watched.get_mut(&key) {
                 watched.vault = None;
             }
+            match missed {
+                Miss::Fail(reason) => self.fail(key, reason, Numbers::new()).await?,
+                Miss::Park(reason) | Miss::Decided(Decision::Park(reason)) => self.park(key, reason, Numbers::new()).await?,
+                Miss::Decided(Decision::Expired) => {
+                    self.advance(key, Status::Expired, Decision::Expired.reason(), Numbers::new()).await?;
+                }
+                Miss::Decided(decision) => {
+                    let status = Status::Waiting { reason: decision.reason().to_owned() };
+                    self.advance(key, status, decision.reason(), Numbers::new()).await?;
+                }
+                Miss::Trouble(trouble) => return Err(trouble),
+            }
         }
+        Ok(())
     }
 
     async fn attempt(&mut self, node: &Node, key: u64) -> Result<(), Miss> {
