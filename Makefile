@@ -19,7 +19,7 @@ FUZZ := request constant_product weighted stable concentrated limit_order
 .PHONY: demo test lint deny contracts own-contracts highs fuzz bench clean
 
 ## demo: solve an auction of ours and check the reply by itself; decide on a portfolio and test policies on generated prices; build a
-## local chain, and solve and settle its orders and a vault's rebalance on it
+## local chain, solve and settle its orders on it, and have the service rebalance a vault
 demo: contracts
 	cargo build --profile $(PROFILE) --locked $(PARTS)
 	@echo "== A batch auction of ours (generated: fixtures/README.md), solved"
@@ -35,10 +35,12 @@ demo: contracts
 	@echo "== A local chain with real contracts; its pools read back, its traders' orders signed"
 	$(BALLAST) devnet --detach --port 0 --out $(DEVNET)
 	@echo "== The orders, solved and settled on it: promise and outcome side by side (TAX takes a fee on transfer); then a vault's"
-	@echo "== signed intent: rebalanced onto its landing over the pools as they are by then, and verified by the contract"
-	@trap 'kill $$(cat $(DEVNET)/devnet.pid)' EXIT; trap 'exit 1' INT TERM; . $(DEVNET)/solver.env; \
+	@echo "== signed intent, posted to the service, which sizes and settles it on the pools as they are by then; and its audit trail"
+	@trap 'kill $$(cat $(DEVNET)/devnet.pid) $$!' EXIT; trap 'exit 1' INT TERM; . $(DEVNET)/solver.env; \
 		$(BALLAST) settle $(DEVNET)/auction.json --config $(DEVNET)/settle.toml && \
-		$(BALLAST) intent settle $(DEVNET)/intent.json --market $(DEVNET)/auction.json --config $(DEVNET)/settle.toml
+		{ RUST_LOG=error $(BALLAST) serve --config $(DEVNET)/settle.toml & } && \
+		ID=$$($(BALLAST) intent post $(DEVNET)/intent.json | cut -d' ' -f2) && \
+		$(BALLAST) intent watch $$ID && $(BALLAST) intent history $$ID --config $(DEVNET)/settle.toml
 	@echo "== The chain is down"
 
 ## test: install the contracts' packages, then run every test, the differential ones against real bytecode included

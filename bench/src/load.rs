@@ -160,20 +160,20 @@ impl LoadArgs {
 }
 
 /// A figure of the service's `/metrics`.
-fn figure(client: &Client, url: &str, name: &str) -> anyhow::Result<f64> {
+pub(crate) fn figure(client: &Client, url: &str, name: &str) -> anyhow::Result<f64> {
     let text = client.get(format!("{url}/metrics")).send()?.error_for_status()?.text()?;
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     value.with_context(|| format!("{url}/metrics has no {name}"))?.parse().with_context(|| name.to_owned())
 }
 
-fn sorted(sample: impl Iterator<Item = f64>) -> Vec<f64> {
+pub(crate) fn sorted(sample: impl Iterator<Item = f64>) -> Vec<f64> {
     let mut sample: Vec<f64> = sample.collect();
     sample.sort_by(f64::total_cmp);
     sample
 }
 
 /// The smallest of a sorted sample that this part of it is not above.
-fn quantile(sorted: &[f64], part: f64) -> f64 {
+pub(crate) fn quantile(sorted: &[f64], part: f64) -> f64 {
     let index = (part * sorted.len() as f64).ceil() as usize;
     sorted.get(index.saturating_sub(1)).copied().unwrap_or_default()
 }

@@ -6,6 +6,7 @@
 //! - `batch`: whole batches: welfare and time, beside what their orders get one by one.
 //! - `intent`: whole portfolios, beside rebalances put together of single trades.
 //! - `load`: a running service under auctions at a steady rate: latency, time left, memory.
+//! - `service`: the intent service under requests at a steady rate: latency, passes of decisions, a restart.
 //!
 //! The kernels under them are timed one by one by `cargo bench -p ballast-bench`.
 //!
@@ -22,6 +23,7 @@ mod intent;
 mod load;
 mod opponents;
 mod scenario;
+mod service;
 mod show;
 mod single;
 mod spread;
@@ -48,6 +50,7 @@ enum Command {
     Batch(batch::BatchArgs),
     Load(load::LoadArgs),
     Intent(intent::IntentArgs),
+    Service(service::ServiceArgs),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -58,6 +61,7 @@ fn main() -> anyhow::Result<()> {
         Command::Batch(args) => args.run()?,
         Command::Load(args) => args.run()?,
         Command::Intent(args) => args.run()?,
+        Command::Service(args) => args.run()?,
     };
     if cli.json {
         eprintln!("{}", report.text);

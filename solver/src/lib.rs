@@ -19,6 +19,8 @@ pub mod devnet;
 pub mod engine;
 pub mod explain;
 pub mod intent;
+#[cfg(feature = "serve")]
+mod intents;
 pub mod jit;
 pub mod market;
 pub mod pipeline;

@@ -21,15 +21,15 @@ pub(super) fn memory(most: ByteSize) -> Arc<Semaphore> {
 
 /// A body, and its part of the memory.
 #[derive(Debug)]
-pub(super) struct Held {
-    pub(super) bytes: Bytes,
+pub(crate) struct Held {
+    pub(crate) bytes: Bytes,
     _memory: Option<OwnedSemaphorePermit>,
 }
 
 /// Reads a body.
 ///
 /// A client that is sending too much is heard to its end, without keeping what it sends: it would not read the answer before.
-pub(super) async fn read(memory: &Arc<Semaphore>, server: &Server, max: ByteSize, body: Body) -> Result<Held, Refusal> {
+pub(crate) async fn read(memory: &Arc<Semaphore>, server: &Server, max: ByteSize, body: Body) -> Result<Held, Refusal> {
     let mut refusal = None;
     let read = collect(memory, max, body, &mut refusal);
     let read = tokio::time::timeout(server.read_timeout, read).await;

@@ -7,16 +7,16 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::metrics;
 
 /// A piece of work.
-pub(super) type Job = Box<dyn FnOnce() + Send>;
+pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
 /// The queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the queue is full")]
-pub(super) struct Full;
+pub(crate) struct Full;
 
 /// Workers with threads of their own each, so that the system shares the processors evenly among what they work on, and none
 /// waits until another has no more to split.
-pub(super) struct Lane {
+pub(crate) struct Lane {
     name: &'static str,
     queue: Sender<Job>,
 }
@@ -47,7 +47,7 @@ impl Lane {
     }
 
     /// Puts a job into the queue.
-    pub(super) fn submit(&self, job: Job) -> Result<(), Full> {
+    pub(crate) fn submit(&self, job: Job) -> Result<(), Full> {
         let done = self.queue.try_send(job).map_err(|_| Full);
         metrics::queued(self.name, self.queue.len());
         done

@@ -10,7 +10,7 @@
 //! the slack: the search is told to stop a little earlier, and whoever is not done by then is answered without.
 
 mod admin;
-mod body;
+pub(crate) mod body;
 mod deadline;
 mod failures;
 mod found;
@@ -29,11 +29,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
-use axum_server::Handle;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
-use self::service::Service;
+pub(crate) use self::refusal::{Problem, Refusal};
+pub(crate) use self::service::Service;
 use crate::config::Settings;
+use crate::intents::Worker;
 
 /// Serves until it is told to end: by ctrl-c or SIGTERM. SIGHUP reads the configuration again.
 ///
@@ -52,28 +56,65 @@ pub fn serve(file: Option<PathBuf>, listen: Option<SocketAddr>) -> anyhow::Resul
 
 async fn run(settings: Settings, file: Option<PathBuf>, listen: Option<SocketAddr>) -> anyhow::Result<()> {
     let (server, admin) = (settings.server.clone(), settings.admin.clone());
-    let service = Service::new(settings, file)?;
-    let (handle, admin_handle) = (Handle::new(), Handle::new());
+    // Where a test says so, it stops there.
+    let _points = fail::FailScenario::setup();
+    let service = Service::new(settings, file).await?;
+    let mut worker = work(&service)?;
+    let (handle, admin_handle) = (axum_server::Handle::new(), axum_server::Handle::new());
     tokio::spawn(obey(service.clone(), handle.clone(), admin_handle.clone())?);
     let public = listener::bind(listen.unwrap_or(server.listen), "the solver")?;
     let public = listener::serve(public, routes::router(service.clone()), server.clone(), handle);
-    match admin.listen {
-        Some(address) => {
-            let listener = listener::bind(address, "the operator's address")?;
-            let router = admin::router(service, admin.token);
-            tokio::try_join!(public, listener::serve(listener, router, server, admin_handle))?;
+    let served = async {
+        match admin.listen {
+            Some(address) => {
+                let listener = listener::bind(address, "the operator's address")?;
+                let router = admin::router(service, admin.token);
+                tokio::try_join!(public, listener::serve(listener, router, server, admin_handle)).map(|_| ())
+            }
+            None => public.await,
         }
-        None => public.await?,
+    };
+    match &mut worker {
+        Some(worker) => {
+            tokio::pin!(served);
+            // It ends when it is told to, at its next step: if it ends before, intents are watched by nobody, and a process that starts
+            // anew does better than one that goes on.
+            tokio::select! {
+                served = &mut served => {
+                    served?;
+                    worker.await.context("what watches intents has failed")?;
+                }
+                ended = &mut *worker => {
+                    ended.context("what watches intents has failed")?;
+                    served.await?;
+                }
+            }
+        }
+        None => served.await?,
     }
     tracing::info!("ended");
     Ok(())
 }
 
+/// Starts to watch and settle intents, if there are to be any, on a thread that nobody else uses: solving takes it for itself.
+fn work(service: &Arc<Service>) -> anyhow::Result<Option<JoinHandle<()>>> {
+    let Some(intents) = &service.intents else { return Ok(None) };
+    let (end, ending) = watch::channel(false);
+    let worker = Worker::new(intents.clone(), ending)?;
+    let ended = service.clone();
+    tokio::spawn(async move {
+        ended.ended().await;
+        end.send_replace(true);
+    });
+    let runtime = Handle::current();
+    Ok(Some(tokio::task::spawn_blocking(move || runtime.block_on(worker.run()))))
+}
+
 /// Does what signals say: reload, or end with what there is.
 fn obey(
     service: Arc<Service>,
-    public: Handle<SocketAddr>,
-    admin: Handle<SocketAddr>,
+    public: axum_server::Handle<SocketAddr>,
+    admin: axum_server::Handle<SocketAddr>,
 ) -> anyhow::Result<impl Future<Output = ()> + Send> {
     let (mut hangup, mut terminate, mut interrupt) =
         (signal(SignalKind::hangup())?, signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);

@@ -3,13 +3,14 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use ballast_store::StoreError;
 use ballast_wire::RequestError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 /// Why a request is not answered as asked.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// Not what the API takes.
     #[error("{0}")]
     Malformed(#[from] RequestError),
@@ -34,11 +35,61 @@ pub(super) enum Refusal {
     /// The new configuration cannot be used.
     #[error("not reloaded, the configuration stays as it was: {0}")]
     Config(String),
+    /// What asks for something else than what there is.
+    #[error("{0}")]
+    Conflict(String),
+    /// What nothing can be done with.
+    #[error("{0}")]
+    Unprocessable(String),
+    /// Something that it takes does not answer.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The database says no.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Refusal {
+    /// Something is wrong with a field.
+    pub(crate) fn field(field: &str, reason: String) -> Self {
+        Self::Malformed(RequestError { field: field.to_owned(), reason })
+    }
+
+    /// In one word, for figures.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self.status().as_u16() {
+            400..=408 | 413 | 422 => "malformed",
+            409 => "conflict",
+            429 => "quota",
+            _ => "unavailable",
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Malformed(_) | Self::Broken(_) => StatusCode::BAD_REQUEST,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Slow(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::Busy | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Config(_) | Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Store(error) => match error {
+                StoreError::Unknown(_) => StatusCode::NOT_FOUND,
+                StoreError::NonceTaken(_) | StoreError::Changed(_) | StoreError::Forbidden { .. } => StatusCode::CONFLICT,
+                StoreError::TooMany { .. } | StoreError::TooLarge { .. } | StoreError::TooFast { .. } => {
+                    StatusCode::TOO_MANY_REQUESTS
+                }
+                _ => StatusCode::SERVICE_UNAVAILABLE,
+            },
+        }
+    }
 }
 
 /// What the body of a refusal says.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     /// The path of the field that is wrong, if one is.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
@@ -48,19 +99,15 @@ pub(super) struct Problem {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let status = match self {
-            Self::Malformed(_) | Self::Broken(_) => StatusCode::BAD_REQUEST,
-            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Slow(_) => StatusCode::REQUEST_TIMEOUT,
-            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::Config(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        };
+        let status = self.status();
         tracing::warn!(%status, reason = %self, "refused");
         let message = self.to_string();
         let field = match self {
             Self::Malformed(error) => Some(error.field),
+            Self::Store(StoreError::NonceTaken(_)) => Some("nonce".to_owned()),
+            Self::Store(StoreError::TooMany { .. } | StoreError::TooLarge { .. } | StoreError::TooFast { .. }) => {
+                Some("owner".to_owned())
+            }
             _ => None,
         };
         (status, Json(Problem { field, message })).into_response()

@@ -1,5 +1,6 @@
 //! The driver's address: every path, and the document that describes them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -18,11 +19,12 @@ use super::refusal::Refusal;
 use super::service::Service;
 use super::{metrics, notify, solve};
 use crate::archive::Archive;
+use crate::intents;
 
 #[derive(OpenApi)]
 #[openapi(info(
     title = "Ballast",
-    description = "The CoW solver-engine API, as the driver speaks it. Amounts are atoms as decimal strings."
+    description = "The CoW solver-engine API, as the driver speaks it, and, where it is switched on, the service of rebalancing intents. Amounts are atoms as decimal strings."
 ))]
 struct Document;
 
@@ -36,7 +38,10 @@ fn described() -> OpenApiRouter<Arc<Service>> {
 
 /// What is served, with its own description at `/openapi.json` and a page to read it at `/docs`.
 pub(super) fn router(service: Arc<Service>) -> Router {
-    let (router, document) = described().with_state(service).split_for_parts();
+    let intents = service.intents.clone().map(|intents| intents::api::router(service.clone(), intents));
+    let described = described().with_state(service);
+    let described = intents.into_iter().fold(described, OpenApiRouter::merge);
+    let (router, document) = described.split_for_parts();
     let panicked = |_: Box<dyn std::any::Any + Send>| {
         metrics::panicked();
         Refusal::Internal.into_response()
@@ -49,6 +54,18 @@ pub(super) fn router(service: Arc<Service>) -> Router {
 struct Health {
     /// Whether auctions are solved, or answered with no solutions because the operator said so.
     enabled: bool,
+    /// Whether intents are watched and settled, where the service does that: what of it fails, and how.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    intents: Option<IntentHealth>,
+}
+
+/// What the intent service stands on.
+#[derive(Debug, Serialize, ToSchema)]
+struct IntentHealth {
+    /// Whether nothing fails.
+    healthy: bool,
+    /// By name, `database`, `node`, `prices`, `market` or `sender`: what was said of it.
+    failing: BTreeMap<&'static str, String>,
 }
 
 /// Whether the service is up: it is not once it is going down.
@@ -59,7 +76,11 @@ struct Health {
 )]
 async fn healthz(State(service): State<Arc<Service>>) -> (StatusCode, Json<Health>) {
     let status = if service.is_ending() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    (status, Json(Health { enabled: service.enabled() }))
+    let intents = service.intents.as_ref().map(|intents| {
+        let failing = intents.health().failing();
+        IntentHealth { healthy: failing.is_empty(), failing }
+    });
+    (status, Json(Health { enabled: service.enabled(), intents }))
 }
 
 /// Figures for Prometheus.

@@ -1,6 +1,6 @@
 //! What all requests share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,27 +14,31 @@ use super::lane::Lane;
 use super::{body, metrics};
 use crate::archive::Archive;
 use crate::config::{Settings, SettingsError};
+use crate::intents::Intents;
 use crate::jit::JitSource;
 
 /// The running service.
-pub(super) struct Service {
+pub(crate) struct Service {
     settings: ArcSwap<Settings>,
     file: Option<PathBuf>,
     pub(super) auctions: Lane,
-    pub(super) quotes: Lane,
+    pub(crate) quotes: Lane,
     pub(super) failures: Failures,
-    pub(super) bodies: Arc<Semaphore>,
+    pub(crate) bodies: Arc<Semaphore>,
     pub(super) archive: Option<Archive>,
     pub(super) jit: Option<Box<dyn JitSource>>,
     pub(super) prometheus: PrometheusHandle,
+    pub(super) intents: Option<Arc<Intents>>,
     stopped: AtomicBool,
     ending: AtomicBool,
     ended: Notify,
 }
 
 impl Service {
-    pub(super) fn new(settings: Settings, file: Option<PathBuf>) -> anyhow::Result<Arc<Self>> {
+    pub(super) async fn new(settings: Settings, file: Option<PathBuf>) -> anyhow::Result<Arc<Self>> {
         let prometheus = metrics::install()?;
+        let folder = file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+        let intents = if settings.intents.enabled { Some(Intents::open(&settings, folder).await?) } else { None };
         let work = &settings.work;
         let archive = settings.archive.enabled.then(|| Archive::open(&settings.archive)).transpose()?;
         let jit = settings.jit.open(&settings.settlement.contracts).context("[jit]")?;
@@ -47,6 +51,7 @@ impl Service {
             archive,
             jit,
             prometheus,
+            intents,
             stopped: AtomicBool::new(false),
             ending: AtomicBool::new(false),
             ended: Notify::new(),
@@ -80,12 +85,12 @@ impl Service {
         metrics::enabled(false);
     }
 
-    pub(super) fn is_ending(&self) -> bool {
+    pub(crate) fn is_ending(&self) -> bool {
         self.ending.load(Ordering::Relaxed)
     }
 
     /// Waits until the service is going down.
-    pub(super) async fn ended(&self) {
+    pub(crate) async fn ended(&self) {
         let ended = self.ended.notified();
         // Said before one listened, it is not said again.
         if !self.is_ending() {

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-/// Serve the solver-engine API over HTTP: what a driver calls.
+/// Serve the solver-engine API over HTTP, what a driver calls; and, with `[intents]` in the configuration, the service of rebalancing intents.
 ///
-/// `POST /solve` and `POST /notify` are for the driver; `GET /healthz`, `/metrics` (Prometheus), `/openapi.json` and `/docs` for people. SIGHUP reads
+/// `POST /solve` and `POST /notify` are for the driver, `/v1/intents` for vaults' owners; `GET /healthz`, `/metrics` (Prometheus), `/openapi.json` and `/docs` for people. SIGHUP reads
 /// the configuration again; SIGTERM and ctrl-c end it after what is in flight is answered. `ballast config` prints every key.
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {

@@ -4,6 +4,8 @@
 //! same form that lies beneath the operator's. Secrets are named, never written: `env:NAME`.
 
 mod engine;
+#[cfg(feature = "chain")]
+mod intents;
 mod limits;
 mod observe;
 mod reference;
@@ -19,6 +21,8 @@ use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
 pub use engine::Config;
+#[cfg(feature = "chain")]
+pub use intents::{DatabaseUrl, Intents};
 pub use limits::Limits;
 pub use observe::{Format, Log, Traces};
 pub use reference::reference;
@@ -65,6 +69,9 @@ pub struct Settings {
     /// Where calldata goes.
     #[cfg(feature = "chain")]
     pub submission: Submission,
+    /// Rebalancing intents, taken in and watched.
+    #[cfg(feature = "chain")]
+    pub intents: Intents,
 }
 
 /// A chain with a preset.
@@ -116,6 +123,8 @@ impl Default for Settings {
             settlement: settlement::Settings::default(),
             #[cfg(feature = "chain")]
             submission: Submission::default(),
+            #[cfg(feature = "chain")]
+            intents: Intents::default(),
         }
     }
 }
@@ -194,6 +203,10 @@ impl Settings {
 
     /// Whether `new` differs in what a running service cannot change.
     pub fn needs_restart(&self, new: &Self) -> bool {
+        #[cfg(feature = "chain")]
+        if (&self.intents, &self.submission) != (&new.intents, &new.submission) {
+            return true;
+        }
         let fixed = |s: &Server| (s.listen, s.max_connections, s.idle_timeout, s.max_bodies);
         (&self.work, &self.admin, &self.log, &self.traces, &self.archive, &self.jit)
             != (&new.work, &new.admin, &new.log, &new.traces, &new.archive, &new.jit)
@@ -206,6 +219,8 @@ impl Settings {
         self.limits.check()?;
         self.server.check()?;
         self.work.check()?;
+        #[cfg(feature = "chain")]
+        self.intents.check()?;
         self.traces.check()
     }
 }

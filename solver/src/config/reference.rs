@@ -3,9 +3,9 @@ use std::fmt::Write;
 use documented::{Documented, DocumentedFields};
 use toml::{Table, Value};
 
-#[cfg(feature = "chain")]
-use super::Submission;
 use super::{Admin, Avoid, Config, Limits, Log, Server, Settings, Traces, Work};
+#[cfg(feature = "chain")]
+use super::{Intents, Submission};
 use crate::archive::ArchiveConfig;
 use crate::jit::JitConfig;
 use crate::settlement::{self, Contracts};
@@ -31,6 +31,8 @@ pub fn reference() -> String {
     section::<Contracts>(&mut text, &defaults, "settlement.contracts");
     #[cfg(feature = "chain")]
     section::<Submission>(&mut text, &defaults, "submission");
+    #[cfg(feature = "chain")]
+    section::<Intents>(&mut text, &defaults, "intents");
     text
 }
 

@@ -89,14 +89,15 @@ impl Deployment {
         }
     }
 
-    /// What `ballast settle --config` reads.
+    /// What `ballast settle --config` reads, and `ballast serve`: blocks come with transactions here, so none are waited for.
     pub(super) fn configuration(&self) -> anyhow::Result<String> {
         let contracts = toml::to_string(&self.contracts())?;
         let Self { rpc, solver, .. } = self;
         let weth = self.contracts().weth;
         Ok(format!(
             "chain = \"other\"\nwrapped_native = \"{weth}\"\n\n[settlement.contracts]\n{contracts}\n\
-             [submission]\nrpc = \"{rpc}\"\nsolver = \"{solver}\"\nkey = \"env:{SOLVER_KEY}\"\nledger = \"ledger.jsonl\"\n"
+             [submission]\nrpc = \"{rpc}\"\nsolver = \"{solver}\"\nkey = \"env:{SOLVER_KEY}\"\nledger = \"ledger.jsonl\"\n\n\
+             [intents]\nenabled = true\ndatabase = \"sqlite://intents.db\"\nmarket = \"auction.json\"\npoll = \"100ms\"\nconfirmations = 0\n"
         ))
     }
 }

@@ -1,6 +1,6 @@
 //! A vault's state, read from the chain.
 
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, I256, U256};
 use alloy_sol_types::sol;
 use ballast_adapters::chain::{NodeError, ReadError, View};
 use ballast_adapters::erc20::Erc20;
@@ -12,6 +12,8 @@ use super::state::{Held, State};
 use crate::wide::mul_div;
 
 sol! {
+    /// A price feed, as Chainlink's are.
+    #[allow(missing_docs)]
     interface Feed {
         function decimals() external view returns (uint8);
         function latestRoundData() external view returns (uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound);
@@ -31,6 +33,12 @@ pub enum VaultError {
     /// A feed that answers what is no price.
     #[error("the feed of {0} answers what is no price")]
     Price(Address),
+}
+
+/// What a feed's answer says; `None` if it is no price.
+pub(crate) fn feed_price(answer: I256, places: u8) -> Option<Decimal> {
+    let unit = U256::from(10).checked_pow(U256::from(places))?;
+    mul_div(U256::try_from(answer).ok()?, Decimal::ONE.atoms(), unit).map(Decimal::from_atoms)
 }
 
 impl State {
@@ -55,12 +63,7 @@ impl State {
                 let (round, places) = (round?, places?);
                 updated_at = u64::try_from(round.updatedAt).unwrap_or(u64::MAX);
                 if asset.token != intent.numeraire.0 {
-                    let unit = U256::from(10).checked_pow(U256::from(places));
-                    let answer = U256::try_from(round.answer).ok();
-                    price = answer
-                        .zip(unit)
-                        .and_then(|(answer, unit)| mul_div(answer, Decimal::ONE.atoms(), unit))
-                        .map(Decimal::from_atoms);
+                    price = feed_price(round.answer, places);
                 }
             }
             let price = price.ok_or(VaultError::Price(asset.token))?;

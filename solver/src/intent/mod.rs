@@ -15,6 +15,8 @@
 pub mod abi;
 mod basket;
 #[cfg(feature = "chain")]
+mod call;
+#[cfg(feature = "chain")]
 mod chain;
 mod costs;
 pub mod import;
@@ -33,7 +35,11 @@ mod typed;
 
 pub use basket::{Task, is_narrow, narrowed};
 #[cfg(feature = "chain")]
+pub use call::CallError;
+#[cfg(feature = "chain")]
 pub use chain::VaultError;
+#[cfg(feature = "serve")]
+pub(crate) use chain::{Feed, feed_price};
 pub use costs::Costs;
 pub use judge::Moment;
 pub use plan::{Execute, Plan, PlanError, as_executor, executor};
@@ -41,4 +47,4 @@ pub use plan::{Execute, Plan, PlanError, as_executor, executor};
 pub use signature::{SignatureError, check_signature};
 #[cfg(feature = "evm")]
 pub use simulate::{Simulated, Verdict, simulate};
-pub use typed::{digest, domain, typed};
+pub use typed::{cancellation, digest, domain, typed};

@@ -6,7 +6,8 @@
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use ballast_wire::intent::Intent;
-use ballast_wire::{self as wire, Class, Decimal, OrderUid, Side};
+use ballast_wire::{self as wire, Amount, Class, Decimal, OrderUid, Side};
+use serde_json::{Value, json};
 
 use super::Task;
 use super::judge::allowance;
@@ -171,8 +172,26 @@ fn order(
 }
 
 impl Orders {
+    /// As CoW Protocol has orders, to be signed by the vault.
+    ///
+    /// # Errors
+    /// When one of them is none that the settlement contract knows.
+    pub fn json(&self, intent: &Intent, domain: &B256) -> Result<Vec<Value>, EncodeError> {
+        self.orders.iter().map(|order| Ok(to_sign(&order.listed(intent, domain)?))).collect()
+    }
+
     /// What they may lose together, as a part of the portfolio.
     pub fn part(&self, portfolio: &Portfolio) -> Option<Decimal> {
         mul_div_up(self.worst, ONE, portfolio.measure()?.total).map(Decimal::from_atoms)
     }
+}
+
+/// An order as its vault is to sign it.
+pub fn to_sign(order: &wire::Order) -> Value {
+    json!({
+        "uid": order.uid, "sellToken": order.sell_token, "buyToken": order.buy_token, "receiver": order.owner,
+        "sellAmount": Amount(order.sell_amount), "buyAmount": Amount(order.buy_amount), "validTo": order.valid_to,
+        "appData": order.app_data, "feeAmount": "0", "kind": "sell", "partiallyFillable": order.partially_fillable,
+        "sellTokenBalance": "erc20", "buyTokenBalance": "erc20", "from": order.owner, "signingScheme": order.signing_scheme,
+    })
 }

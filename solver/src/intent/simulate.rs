@@ -57,18 +57,23 @@ impl Simulated {
             Ok(_) => {
                 Verdict::of_logs(&traced.logs, settlement).unwrap_or_else(|| Verdict::Failed(Failure::Halt("no event".into())))
             }
-            Err(Failure::Data(data)) => match (Errors::abi_decode(data), Stops::abi_decode(data)) {
-                (Ok(error), _) => Verdict::Refused(Box::new(error)),
-                (_, Ok(stop)) => Verdict::Stopped(Box::new(stop)),
-                _ => Verdict::Failed(Failure::Data(data.clone())),
-            },
-            Err(failure) => Verdict::Failed(failure.clone()),
+            Err(failure) => Verdict::of_failure(failure),
         };
         Self { gas_used: traced.gas_used, verdict }
     }
 }
 
 impl Verdict {
+    /// What a call has failed with.
+    pub fn of_failure(failure: &Failure) -> Self {
+        let Failure::Data(data) = failure else { return Self::Failed(failure.clone()) };
+        match (Errors::abi_decode(data), Stops::abi_decode(data)) {
+            (Ok(error), _) => Self::Refused(Box::new(error)),
+            (_, Ok(stop)) => Self::Stopped(Box::new(stop)),
+            _ => Self::Failed(failure.clone()),
+        }
+    }
+
     /// What the settlement contract has logged.
     pub fn of_logs<'a>(logs: impl IntoIterator<Item = &'a Log>, settlement: Address) -> Option<Self> {
         logs.into_iter().filter(|log| log.address == settlement).find_map(|log| {

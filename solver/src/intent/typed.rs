@@ -1,7 +1,7 @@
 //! The intent as EIP-712 typed data: the structs of the contract.
 
 use alloy_primitives::{Address, B256, U256};
-use alloy_sol_types::{Eip712Domain, SolStruct, eip712_domain};
+use alloy_sol_types::{Eip712Domain, SolStruct, eip712_domain, sol};
 use ballast_wire::intent::{self as wire, Intent, Mode, Rule, Window};
 
 use super::abi::RebalanceSettlement as abi;
@@ -14,6 +14,19 @@ pub fn domain(intent: &Intent) -> Eip712Domain {
 /// What is signed.
 pub fn digest(intent: &Intent) -> B256 {
     typed(intent).eip712_signing_hash(&domain(intent))
+}
+
+sol! {
+    /// What an owner signs to take an intent back from those who watch it; the contract knows nothing of it.
+    struct CancelIntent {
+        /// The intent's digest.
+        bytes32 intent;
+    }
+}
+
+/// What is signed to take an intent back: `CancelIntent(bytes32 intent)` in the intent's own domain.
+pub fn cancellation(intent: &Intent) -> B256 {
+    CancelIntent { intent: digest(intent) }.eip712_signing_hash(&domain(intent))
 }
 
 /// An intent as the contract takes it: fixed point of 18 places, and assets in ascending order of their tokens, by which the contract

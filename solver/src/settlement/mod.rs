@@ -14,6 +14,8 @@ mod outcome;
 mod settings;
 #[cfg(feature = "evm")]
 mod simulate;
+#[cfg(feature = "chain")]
+mod transaction;
 mod verify;
 
 pub use allowances::Allowances;
@@ -27,6 +29,8 @@ pub use outcome::{Difference, Outcome, Traded, foreseen};
 pub use settings::{Approvals, Contracts, Settings, Slippage};
 #[cfg(feature = "evm")]
 pub use simulate::{Delta, Simulation, Step, StepFailure, simulate};
+#[cfg(feature = "chain")]
+pub use transaction::{Signed, Terms};
 mod internalize;
 mod limits;
 pub use internalize::internalize;

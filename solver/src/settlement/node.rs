@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alloy::eips::BlockNumberOrTag;
+use alloy::eips::{BlockId, BlockNumberOrTag};
 use alloy::network::EthereumWallet;
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
 use alloy::rpc::client::RpcClient;
@@ -79,8 +79,8 @@ pub enum SubmitError {
 #[derive(Debug, Clone)]
 pub struct Node {
     client: RpcClient,
-    provider: DynProvider,
-    contracts: Contracts,
+    pub(super) provider: DynProvider,
+    pub(super) contracts: Contracts,
 }
 
 impl Node {
@@ -164,8 +164,9 @@ impl Node {
     /// When it fails, or takes more gas than `limit`.
     pub async fn foresee(&self, from: Address, to: Address, data: &Bytes, limit: u64) -> Result<u64, SubmitError> {
         let request = request(from, to, data);
-        self.provider.call(request.clone()).await.map_err(refusal)?;
-        let gas = self.provider.estimate_gas(request).await.map_err(refusal)?;
+        // Not on what waits to be mined: an earlier transaction of one's own may be among it.
+        self.provider.call(request.clone()).block(BlockId::latest()).await.map_err(refusal)?;
+        let gas = self.provider.estimate_gas(request).block(BlockId::latest()).await.map_err(refusal)?;
         if gas > limit { Err(SubmitError::GasLimit { gas, limit }) } else { Ok(gas) }
     }
 
@@ -203,7 +204,7 @@ impl Node {
     }
 }
 
-fn request(from: Address, to: Address, data: &Bytes) -> TransactionRequest {
+pub(super) fn request(from: Address, to: Address, data: &Bytes) -> TransactionRequest {
     TransactionRequest {
         from: Some(from),
         to: Some(TxKind::Call(to)),
@@ -213,7 +214,7 @@ fn request(from: Address, to: Address, data: &Bytes) -> TransactionRequest {
     }
 }
 
-fn refusal(error: TransportError) -> SubmitError {
+pub(super) fn refusal(error: TransportError) -> SubmitError {
     match error {
         RpcError::ErrorResp(refusal) => match refusal.as_revert_data() {
             Some(data) => SubmitError::Failed(Failure::of_revert(data)),

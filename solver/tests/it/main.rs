@@ -29,6 +29,8 @@ mod properties;
 mod rebalanced;
 #[cfg(feature = "serve")]
 mod serve;
+#[cfg(feature = "serve")]
+mod service;
 #[cfg(feature = "evm")]
 mod settle;
 mod support;

@@ -4,5 +4,5 @@ mod control;
 mod document;
 mod hostile;
 mod notify;
-mod server;
+pub(crate) mod server;
 mod solve;

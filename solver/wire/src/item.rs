@@ -30,7 +30,10 @@ pub struct RequestError {
 
 impl RequestError {
     /// Reads `T`, naming the field that is wrong.
-    pub(crate) fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, Self> {
+    ///
+    /// # Errors
+    /// When the document is no `T`, or something comes after it.
+    pub fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, Self> {
         let mut deserializer = serde_json::Deserializer::from_slice(json);
         let value = serde_path_to_error::deserialize(&mut deserializer)
             .map_err(|e| Self { field: named(e.path()), reason: e.into_inner().to_string() })?;

@@ -1,7 +1,11 @@
 //! `ballast intent`.
 
 mod decide;
+#[cfg(feature = "serve")]
+mod history;
 mod orders;
+#[cfg(feature = "serve")]
+mod post;
 #[cfg(feature = "chain")]
 mod settle;
 mod show;
@@ -28,7 +32,7 @@ use crate::market::FileMarket;
 #[cfg(feature = "chain")]
 use crate::settlement::{Contracts, Node};
 
-/// Rebalance a vault by a signed intent: check it, decide, size and route it, settle it.
+/// Rebalance a vault by a signed intent: check it, decide, size and route it, settle it, or have `ballast serve` do so.
 #[derive(Debug, Args)]
 pub(super) struct IntentArgs {
     #[command(subcommand)]
@@ -44,6 +48,12 @@ enum Action {
     #[cfg(feature = "chain")]
     Settle(settle::SettleArgs),
     Orders(orders::OrdersArgs),
+    #[cfg(feature = "serve")]
+    Post(post::PostArgs),
+    #[cfg(feature = "serve")]
+    Watch(post::WatchArgs),
+    #[cfg(feature = "serve")]
+    History(history::HistoryArgs),
 }
 
 impl IntentArgs {
@@ -55,6 +65,12 @@ impl IntentArgs {
             #[cfg(feature = "chain")]
             Action::Settle(args) => args.run(),
             Action::Orders(args) => args.run(),
+            #[cfg(feature = "serve")]
+            Action::Post(args) => args.run(),
+            #[cfg(feature = "serve")]
+            Action::Watch(args) => args.run(),
+            #[cfg(feature = "serve")]
+            Action::History(args) => args.run(),
         }
     }
 }

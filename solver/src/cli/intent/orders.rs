@@ -3,9 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use ballast_wire::{self as wire, Amount, Decimal};
+use ballast_wire::Decimal;
 use clap::Args;
-use serde_json::json;
 
 use super::{MarketArgs, VaultArgs, show};
 use crate::cli::request::timer;
@@ -60,20 +59,8 @@ impl OrdersArgs {
             money(exported.worst),
             money(exported.allowed)
         ));
-        let domain = domain_separator(&settings.settlement.contracts);
-        let listed = exported.orders.iter().map(|order| order.listed(&vault.intent, &domain));
-        let orders: Vec<_> = listed.map(|order| order.map(|order| to_sign(&order))).collect::<Result<_, _>>()?;
+        let orders = exported.json(&vault.intent, &domain_separator(&settings.settlement.contracts))?;
         table::print(&serde_json::to_string_pretty(&orders)?)?;
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// An order as its vault is to sign it.
-pub(super) fn to_sign(order: &wire::Order) -> serde_json::Value {
-    json!({
-        "uid": order.uid, "sellToken": order.sell_token, "buyToken": order.buy_token, "receiver": order.owner,
-        "sellAmount": Amount(order.sell_amount), "buyAmount": Amount(order.buy_amount), "validTo": order.valid_to,
-        "appData": order.app_data, "feeAmount": "0", "kind": "sell", "partiallyFillable": order.partially_fillable,
-        "sellTokenBalance": "erc20", "buyTokenBalance": "erc20", "from": order.owner, "signingScheme": order.signing_scheme,
-    })
 }

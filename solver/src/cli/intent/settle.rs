@@ -11,11 +11,11 @@ use super::{MarketArgs, Vault, from_chain, show};
 use crate::auction::Auction;
 use crate::cli::request::{read, timer};
 use crate::cli::table;
+use crate::intent::Verdict;
 use crate::intent::abi::RebalanceSettlement as abi;
 use crate::intent::size::{Answer, Rebalance, solve};
-use crate::intent::{Execute, Plan, Verdict, as_executor, simulate};
 use crate::market::{ChainMarket, Market};
-use crate::settlement::{Encoder, KeyName, Node, Settings};
+use crate::settlement::KeyName;
 use ballast_wire::intent::Intent;
 
 /// Gas over and above what the node estimates, in percent.
@@ -77,8 +77,8 @@ impl SettleArgs {
             Answer::Rebalance(rebalance) => rebalance,
         };
         table::print(&show::rebalance(&vault, &auction, &rebalance))?;
-        let execute = execute(&vault, &auction, &request, &rebalance, &file.settlement)?;
-        let gas = foresee(&node, sender, &execute, file.settlement.gas_limit).await?;
+        let execute = rebalance.call(&vault.intent, &vault.state, &auction, &request, &file.settlement)?;
+        let gas = execute.foresee(&node, sender, file.settlement.gas_limit).await?;
         table::print(&format!("simulated: {gas} gas, {} bytes", execute.calldata.len()))?;
         let Some(key) = key.filter(|_| !self.dry_run) else {
             if !self.dry_run {
@@ -101,35 +101,6 @@ impl SettleArgs {
             None => bail!("the transaction was mined, but the contract logged nothing"),
         }
     }
-}
-
-/// The call that settles it.
-pub(super) fn execute(
-    vault: &Vault,
-    auction: &Auction,
-    request: &ballast_wire::Auction,
-    rebalance: &Rebalance,
-    settings: &Settings,
-) -> anyhow::Result<Execute> {
-    if let Err(breach) = &rebalance.foreseen {
-        bail!("the contract would refuse: {breach}");
-    }
-    let settled = u64::try_from(vault.state.settled.0)?;
-    let settings = as_executor(&vault.intent, settled, &rebalance.settings(settings));
-    let encoder = Encoder::new(auction, request, &settings);
-    let balances = vault.state.holdings.iter().map(|held| (held.token, held.balance.0)).collect();
-    Ok(Plan::of_swaps(&vault.intent, &encoder, &rebalance.solution(auction), &balances)?.execute(&vault.intent)?)
-}
-
-/// Runs the call in this process, where the node's state is to be had, and at the node.
-async fn foresee(node: &Node, sender: Address, execute: &Execute, limit: u64) -> anyhow::Result<u64> {
-    if let Some(snapshot) = node.snapshot().await? {
-        match simulate(&snapshot, sender, execute).verdict {
-            Verdict::Rebalanced(_) => {}
-            verdict => bail!("as simulated, {verdict}"),
-        }
-    }
-    Ok(node.foresee(sender, execute.target, &execute.calldata, limit).await?)
 }
 
 /// The contract's event beside the promise.

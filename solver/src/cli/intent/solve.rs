@@ -140,7 +140,7 @@ impl SolveArgs {
         settings: &Settings,
     ) -> anyhow::Result<String> {
         let url = self.rpc.as_deref().context("a vault's state in a file has no contracts; name a node with --rpc")?;
-        let execute = super::settle::execute(vault, auction, request, rebalance, &settings.settlement)?;
+        let execute = rebalance.call(&vault.intent, &vault.state, auction, request, &settings.settlement)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let node = crate::settlement::Node::connect(url, settings.settlement.contracts);
         let simulated = runtime.block_on(async {

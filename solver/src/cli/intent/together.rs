@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use ballast_wire::{Amount, Decimal};
 use serde_json::json;
 
+use super::Vault;
 use super::show::{amount, weights};
-use super::{Vault, orders::to_sign};
 use crate::auction::{Auction, short};
 use crate::cli::table::table;
+use crate::intent::orders::to_sign;
 use crate::intent::size::{Answer, SizeError};
 use crate::intent::together::{Left, Share, Together};
 

@@ -23,9 +23,14 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(name: &str, config: &str) -> Self {
+        Self::start_with(name, config, &[])
+    }
+
+    /// The same with variables of its own.
+    pub(crate) fn start_with(name: &str, config: &str, variables: &[(&str, &str)]) -> Self {
         let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("serve-{name}.toml"));
         let mut this = Self {
-            child: spawn(&path, config),
+            child: spawn(&path, config, variables),
             log: channel().1,
             seen: RefCell::default(),
             config: path,
@@ -81,6 +86,12 @@ impl Server {
         assert!(sent.success());
     }
 
+    /// Ends it without a word.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Waits until it has ended by itself, and says whether it did well.
     pub(crate) fn ended(mut self) -> bool {
         self.child.wait().unwrap().success()
@@ -112,7 +123,7 @@ impl Drop for Server {
     }
 }
 
-fn spawn(path: &Path, config: &str) -> Child {
+fn spawn(path: &Path, config: &str, variables: &[(&str, &str)]) -> Child {
     let _ = std::fs::remove_dir_all(archive(path));
     std::fs::write(path, with_log(path, config)).unwrap();
     Command::new(env!("CARGO_BIN_EXE_ballast"))
@@ -120,6 +131,7 @@ fn spawn(path: &Path, config: &str) -> Child {
         .arg(path)
         .env_remove("RUST_LOG")
         .env("BALLAST_TEST_TOKEN", TOKEN)
+        .envs(variables.iter().copied())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()

@@ -1,0 +1,250 @@
+//! The one that works: it holds the lease, keeps up with the store and the chain, and does what is to be done.
+
+use std::collections::{BTreeMap, HashSet};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use alloy::signers::local::PrivateKeySigner;
+use alloy_primitives::{Address, B256};
+use anyhow::Context;
+use ballast_store::{Lease, Numbers, Record, State, Status, StoreError};
+use tokio::sync::watch;
+
+use super::chain::{ChainOracle, Prices, Vault};
+use super::health::Dependency;
+use super::watch::Mark;
+use super::{Intents, metrics, millis};
+
+/// An intent that is watched.
+pub(super) struct Watched {
+    pub(super) record: Record,
+    /// As last read, or why it cannot be; none if it has to be read.
+    pub(super) vault: Option<Result<Vault, String>>,
+    /// Whether it is to be decided on whatever prices do.
+    pub(super) fresh: bool,
+    /// Failures in a row.
+    pub(super) failures: u32,
+    /// How things were when it was parked.
+    pub(super) parked: Option<Mark>,
+}
+
+/// Watches and settles.
+pub(crate) struct Worker {
+    pub(super) intents: Arc<Intents>,
+    pub(super) key: Option<PrivateKeySigner>,
+    pub(super) ending: watch::Receiver<bool>,
+    holder: String,
+    pub(super) lease: Option<Lease>,
+    /// By the number with which they came: the oldest is served first.
+    pub(super) watched: BTreeMap<u64, Watched>,
+    /// Events are known up to this one.
+    seen: u64,
+    pub(super) oracle: ChainOracle,
+    pub(super) prices: Prices,
+    /// The feeds of what is watched.
+    pub(super) feeds: HashSet<Address>,
+    /// Those that have answered at some time.
+    pub(super) heard: HashSet<Address>,
+    pub(super) head: Option<B256>,
+    pub(super) decided: Option<Instant>,
+    /// A transaction of ours that was given up and may still wait somewhere: its account nonce, and what the next has to offer more than.
+    pub(super) outbid: Option<(u64, u128)>,
+}
+
+/// What ends a round of work; the next one begins anew.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Trouble {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A dependency, which health names.
+    #[error("{0} fails")]
+    Dependency(&'static str),
+}
+
+impl Worker {
+    /// One that works once it is [run](Self::run), until `ending` says to stop.
+    pub(crate) fn new(intents: Arc<Intents>, ending: watch::Receiver<bool>) -> anyhow::Result<Self> {
+        let key = intents.settings.submission.key.as_ref().map(|key| key.read()).transpose().context("submission.key")?;
+        // Of two processes with one number, on two machines, the hashers differ.
+        let holder = format!("{}-{:x}", std::process::id(), RandomState::new().build_hasher().finish());
+        Ok(Self {
+            intents,
+            key,
+            ending,
+            holder,
+            lease: None,
+            watched: BTreeMap::new(),
+            seen: 0,
+            oracle: ChainOracle::default(),
+            prices: Prices::default(),
+            feeds: HashSet::new(),
+            heard: HashSet::new(),
+            head: None,
+            decided: None,
+            outbid: None,
+        })
+    }
+
+    /// Works until the end. On a thread of its own: solving takes it for itself.
+    pub(crate) async fn run(mut self) {
+        let mut ending = self.ending.clone();
+        let mut written = self.intents.store.written();
+        let poll = self.intents.settings.intents.poll;
+        while !*self.ending.borrow() {
+            match self.round().await {
+                Ok(()) => {}
+                Err(Trouble::Store(StoreError::LeaseLost)) => self.let_go("another instance has taken over"),
+                Err(Trouble::Store(error)) => {
+                    let _noted = self.intents.health.heard::<(), _>(Dependency::Database, Err(error));
+                }
+                Err(Trouble::Dependency(_)) => {}
+            }
+            self.tell();
+            tokio::select! {
+                _ = ending.changed() => {}
+                _ = written.wait_for(|last| *last > self.seen), if self.lease.is_some() => {}
+                () = tokio::time::sleep(poll) => {}
+            }
+        }
+        if let Some(lease) = self.lease.take()
+            && let Err(error) = self.intents.store.release(&lease).await
+        {
+            tracing::warn!(%error, "the lease could not be given back: it ends by itself");
+        }
+    }
+
+    async fn round(&mut self) -> Result<(), Trouble> {
+        if !self.hold().await? {
+            return Ok(());
+        }
+        self.catch_up().await?;
+        let _good = self.intents.health.heard::<_, StoreError>(Dependency::Database, Ok(()));
+        if self.watched.is_empty() {
+            return Ok(());
+        }
+        let intents = self.intents.clone();
+        let node = self.ask(Dependency::Node, intents.node().await)?;
+        let view = self.ask(Dependency::Node, node.latest().await)?;
+        let gas_price = self.ask(Dependency::Node, node.gas_price().await)?;
+        self.follow_all(node, &view).await?;
+        let all = self.read(&view).await?;
+        self.pass(node, &view, gas_price, all).await?;
+        self.settle_next(node).await
+    }
+
+    /// What a dependency has answered, or the end of the round.
+    pub(super) fn ask<T, E: std::fmt::Display>(&self, from: Dependency, answer: Result<T, E>) -> Result<T, Trouble> {
+        self.intents.health.heard(from, answer).map_err(|_| Trouble::Dependency(from.name()))
+    }
+
+    /// Takes the lease, or prolongs it once half of it is over; whether it is held.
+    pub(super) async fn hold(&mut self) -> Result<bool, StoreError> {
+        let settings = &self.intents.settings;
+        let name = format!("chain:{}", settings.settlement.contracts.chain_id);
+        let now = millis();
+        let time = u64::try_from(settings.intents.lease.as_millis()).unwrap_or(u64::MAX);
+        if self.lease.as_ref().is_some_and(|lease| lease.until.saturating_sub(now) > time / 2) {
+            return Ok(true);
+        }
+        let until = now.saturating_add(time);
+        let lease = self.intents.store.lease(&name, &self.holder, now, until).await?;
+        match (&self.lease, lease) {
+            (None, Some(lease)) => {
+                tracing::info!(token = lease.token, "this instance watches and settles");
+                self.lease = Some(lease);
+            }
+            (Some(_), None) => self.let_go("another instance has taken over"),
+            (_, lease) => self.lease = lease,
+        }
+        metrics::lease(self.lease.is_some());
+        Ok(self.lease.is_some())
+    }
+
+    fn let_go(&mut self, why: &str) {
+        tracing::warn!("{why}: this instance only takes requests");
+        (self.lease, self.seen, self.head, self.decided) = (None, 0, None, None);
+        self.watched.clear();
+        metrics::lease(false);
+    }
+
+    /// Reads what has been posted, or changed by others, since the last look: all of it at the first.
+    async fn catch_up(&mut self) -> Result<(), StoreError> {
+        let (store, chain) = (&self.intents.store, self.intents.settings.settlement.contracts.chain_id);
+        let (records, seen) = if self.seen == 0 { store.live(chain).await? } else { store.changed(chain, self.seen).await? };
+        if self.seen == 0 {
+            tracing::info!(intents = records.len(), "watching");
+        }
+        self.seen = seen;
+        for record in records {
+            let known = self.watched.get(&record.created);
+            if record.status.state().is_final() {
+                self.watched.remove(&record.created);
+            } else if known.is_none_or(|known| known.record.changes < record.changes) {
+                let failures = if let Status::Failed { failures, .. } = record.status { failures } else { 0 };
+                let watched = Watched { record, vault: None, fresh: true, failures, parked: None };
+                self.watched.insert(watched.record.created, watched);
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes where an intent stands; whether it was as known, and is watched on.
+    pub(super) async fn advance(
+        &mut self,
+        key: u64,
+        status: Status,
+        cause: impl Into<String>,
+        numbers: Numbers,
+    ) -> Result<bool, StoreError> {
+        let Some(watched) = self.watched.get_mut(&key) else { return Ok(false) };
+        let done = self.intents.advance(&mut watched.record, status, cause, numbers, self.lease.as_ref()).await;
+        match done {
+            Ok(()) if watched.record.status.state().is_final() => {
+                self.watched.remove(&key);
+                Ok(false)
+            }
+            Ok(()) => Ok(true),
+            // By its owner, say: the next round reads what it is now.
+            Err(StoreError::Changed(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// An attempt has failed: there will be another, unless there were too many.
+    pub(super) async fn fail(&mut self, key: u64, reason: String, numbers: Numbers) -> Result<(), StoreError> {
+        let config = &self.intents.settings.intents;
+        let Some(watched) = self.watched.get_mut(&key) else { return Ok(()) };
+        watched.failures = watched.failures.saturating_add(1);
+        (watched.vault, watched.fresh) = (None, true);
+        let failures = watched.failures;
+        if failures >= config.max_failures {
+            let reason = format!("{failures} failures in a row, the last: {reason}");
+            return self.park(key, reason, numbers).await;
+        }
+        let pause = config.retry.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(Duration::from_secs(86_400));
+        let retry_at = super::seconds().saturating_add(pause.as_secs());
+        let status = Status::Failed { reason: reason.clone(), retry_at, failures };
+        self.advance(key, status, reason, numbers).await.map(|_| ())
+    }
+
+    /// Leaves an intent alone until things are others.
+    pub(super) async fn park(&mut self, key: u64, reason: String, numbers: Numbers) -> Result<(), StoreError> {
+        if let Some(watched) = self.watched.get_mut(&key) {
+            (watched.parked, watched.failures) = (None, 0);
+        }
+        self.advance(key, Status::Parked { reason: reason.clone() }, reason, numbers).await.map(|_| ())
+    }
+
+    /// Tells how many stand where.
+    fn tell(&self) {
+        let mut counts = State::ALL.map(|state| (state, 0_usize));
+        for watched in self.watched.values() {
+            let state = watched.record.status.state();
+            if let Some((_, count)) = counts.iter_mut().find(|(known, _)| *known == state) {
+                *count = count.saturating_add(1);
+            }
+        }
+        metrics::standing(counts.into_iter().filter(|(state, _)| !state.is_final()));
+    }
+}

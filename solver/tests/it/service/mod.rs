@@ -1,0 +1,8 @@
+//! The intent service as a vault's owner uses it: the program, over HTTP, on a chain of its own.
+
+mod ends;
+mod killed;
+mod node;
+mod path;
+mod refused;
+mod world;
