@@ -117,12 +117,13 @@ pub enum Distance {
 }
 
 impl Distance {
-    /// The most that the logarithm of a price moves, one programme after another, with the widths of the chords that go with it.
+    /// The most that the logarithm of a price moves, one programme after another, with the widths of the chords that go with it. At
+    /// prices that stay, payments are exact.
     const fn reaches(self) -> &'static [(f64, f64)] {
         match self {
             Self::Far => &[(0.1, 1e-2), (0.02, 3e-3), (4e-3, 1e-3), (1e-3, 1e-3)],
-            Self::Near => &[(0.02, 1e-3), (3e-3, 1e-3), (3e-4, 3e-4), (1e-5, 3e-4)],
-            Self::Close => &[(1e-3, 3e-4), (1e-5, 3e-4)],
+            Self::Near => &[(0.02, 1e-3), (3e-3, 1e-3), (3e-4, 3e-4), (1e-5, 3e-4), (0.0, 3e-4)],
+            Self::Close => &[(1e-3, 3e-4), (1e-5, 3e-4), (0.0, 3e-4)],
         }
     }
 }

@@ -192,13 +192,13 @@ impl Attempt<'_> {
             let fixed: Vec<usize> = pick(&|p| !p.exact_sold && short(p.buy));
             if fixed.is_empty() { pick(&|p| short(p.buy) || short(p.sell)) } else { fixed }
         };
-        let missing = beyond(&found, &spare);
-        if !missing.is_empty() {
-            return Err(Obstacle::Short { places: places(&missing), missing });
-        }
         let worth: Vec<(Token, f64)> = touched.iter().map(|&t| (t, found.price(t) * unit(t))).collect();
         exact(parts, &worth, &net).map_err(|short| {
-            let missing: Vec<(Token, f64)> = short.into_iter().map(|(t, missing)| (t, f64::from(missing) * unit(t))).collect();
+            // What the programme could not find is more telling than what its prices leave short.
+            let mut missing = beyond(&found, &spare);
+            if missing.is_empty() {
+                missing = short.into_iter().map(|(t, missing)| (t, f64::from(missing) * unit(t))).collect();
+            }
             Obstacle::Short { places: places(&missing), missing }
         })
     }

@@ -130,7 +130,7 @@ fn brute_force_finds_nothing_better_for_an_order_alone() {
 #[test]
 fn brute_force_finds_nothing_beyond_the_bound_of_a_batch() {
     let (mut seen, mut close) = (0, 0);
-    for seed in 0..40 {
+    for seed in 0..50 {
         let request = tiny_batch(seed);
         let (auction, report) = solve(&request, &Config::default());
         let Ok(batch) = &report.batch else { continue };
