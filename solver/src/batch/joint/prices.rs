@@ -129,6 +129,6 @@ mod tests {
         let prices = exact(&buyer, &[(0, 1.0), (1, 1.0)], &net).unwrap();
         assert_eq!(buyer[0].amounts(|t| prices.get(&t).copied()).unwrap(), [U256::from(1_001), U256::from(1_000)]);
         // Nothing at all is there.
-        assert_eq!(exact(&parts, &[(0, 1.0), (1, 1.0)], &FxHashMap::default()), Err(vec![(1, U256::from(1_001))]));
+        assert_eq!(exact(&parts, &[(0, 1.0), (1, 1.0)], &FxHashMap::default()), Err(vec![(1, U256::from(1_000))]));
     }
 }
