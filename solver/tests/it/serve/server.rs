@@ -11,11 +11,15 @@ use ballast_wire::{Auction, Reply, Solution};
 use reqwest::blocking::{Body, Client};
 use serde_json::Value;
 
+/// A line that has not come after so long will not: the test fails, rather than wait for ever.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// The program with a configuration of the test's own, on free ports, and its log.
 pub(crate) struct Server {
     child: Child,
     log: Receiver<Value>,
-    seen: RefCell<Vec<Value>>,
+    /// What has come of it so far, and whether it was waited for.
+    seen: RefCell<Vec<(Value, bool)>>,
     pub(crate) config: PathBuf,
     pub(crate) public: String,
     pub(crate) admin: String,
@@ -55,21 +59,29 @@ impl Server {
         format!("http://{}", self.wait_for(message)["address"].as_str().unwrap())
     }
 
-    /// The next line of the log with this message.
+    /// The next line of the log with this message, which may have come before lines that were waited for.
     pub(crate) fn wait_for(&self, message: &str) -> Value {
-        for line in &self.log {
-            self.seen.borrow_mut().push(line.clone());
-            if line["message"].as_str().is_some_and(|m| m.contains(message)) {
+        let says = |line: &Value| line["message"].as_str().is_some_and(|m| m.contains(message));
+        let mut seen = self.seen.borrow_mut();
+        if let Some((line, waited_for)) = seen.iter_mut().find(|(line, waited_for)| !waited_for && says(line)) {
+            *waited_for = true;
+            return line.clone();
+        }
+        while let Ok(line) = self.log.recv_timeout(PATIENCE) {
+            let found = says(&line);
+            seen.push((line.clone(), found));
+            if found {
                 return line;
             }
         }
-        panic!("ended without {message:?}: {:#?}", self.seen.borrow());
+        panic!("ended, or still for {PATIENCE:?}, without {message:?}: {seen:#?}");
     }
 
     /// All of the log, once it has ended.
     pub(crate) fn whole_log(&self) -> Vec<Value> {
-        self.seen.borrow_mut().extend(&self.log);
-        self.seen.borrow().clone()
+        let mut seen = self.seen.borrow_mut();
+        seen.extend(self.log.iter().map(|line| (line, false)));
+        seen.iter().map(|(line, _)| line.clone()).collect()
     }
 
     pub(crate) fn configure(&self, config: &str) {
