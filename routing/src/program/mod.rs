@@ -41,14 +41,15 @@ pub(crate) struct Flows {
     pub gross: f64,
 }
 
+mod around;
 pub(crate) mod uniform;
 
 /// The columns, and the values of their variables and of others after them.
 type Solved = (Vec<(Column, Variable)>, Vec<f64>);
 
 enum Column {
-    /// Input of a pair, in one direction, between two points of its curve.
-    Chord { pair: usize, forward: bool, most: f64 },
+    /// Input of a pair, in one direction, between two points of its curve; or less of it.
+    Chord { pair: usize, forward: bool, less: bool, most: f64 },
     /// A share of a larger market's trade.
     Trade { block: usize, trade: ArrayVec<f64, 8> },
     /// Units taken by a limit.
@@ -94,10 +95,7 @@ pub(crate) fn flows_of(view: &View, nu: &[f64], at: &Evaluation) -> Flows {
 pub(crate) fn solve(view: &View, nu: &[f64], delta: f64, incumbent: Option<&Flows>) -> Result<Flows, ProgramError> {
     let mut build = Builder::new(view, 1.0);
     build.markets(nu, delta, incumbent);
-    for (index, limit) in view.limits.iter().enumerate() {
-        let limit_column = Column::Limit { limit: index };
-        build.column(limit_column, limit.cap, &[(limit.take, -1.0), (limit.give, limit.rate)]);
-    }
+    build.limits();
     for (index, bundle) in view.bundles.iter().enumerate() {
         build.column(Column::Bundle { bundle: index }, bundle.cap, &bundle.moves);
     }
@@ -136,9 +134,19 @@ pub(crate) fn whole(
     for index in 0..view.blocks.len() {
         build.block(nu, delta, index, None);
     }
+    build.limits();
     let named: Vec<Variable> = decisions.iter().map(|d| d.1).collect();
     let (columns, values) = build.run(&named)?;
     Ok(decisions.iter().zip(&values[columns.len()..]).filter(|(_, on)| **on > 0.5).map(|(d, _)| d.0).collect())
+}
+
+/// What the markets trade already: columns are what they trade besides.
+#[derive(Debug, Clone, Default)]
+struct Base {
+    /// Input of each pair, by direction; nothing where there are none.
+    pairs: Vec<[f64; 2]>,
+    /// Trade of each larger market; empty where it has none.
+    blocks: Vec<ArrayVec<f64, 8>>,
 }
 
 struct Builder<'v, 'm> {
@@ -155,6 +163,7 @@ struct Builder<'v, 'm> {
     held: Vec<Constraint>,
     columns: Vec<(Column, Variable)>,
     points: Vec<(f64, f64)>,
+    base: Base,
 }
 
 impl<'v, 'm> Builder<'v, 'm> {
@@ -171,6 +180,7 @@ impl<'v, 'm> Builder<'v, 'm> {
             held: Vec::new(),
             columns: Vec::new(),
             points: Vec::new(),
+            base: Base::default(),
         }
     }
 
@@ -210,6 +220,13 @@ impl<'v, 'm> Builder<'v, 'm> {
         }
         for (index, block) in self.view.blocks.iter().enumerate() {
             self.block(nu, delta, index, held.get(&block.market).copied());
+        }
+    }
+
+    fn limits(&mut self) {
+        for (index, limit) in self.view.limits.iter().enumerate() {
+            let column = Column::Limit { limit: index };
+            self.column(column, limit.cap, &[(limit.take, -1.0), (limit.give, limit.rate)]);
         }
     }
 
@@ -256,7 +273,7 @@ impl<'v, 'm> Builder<'v, 'm> {
             // Rounding must not make a later chord the better one.
             let slope = ((point.1 - last.1) / most).min(steepest);
             steepest = slope;
-            self.column(Column::Chord { pair: index, forward, most }, most, &[(input, -1.0), (output, slope)]);
+            self.column(Column::Chord { pair: index, forward, less: false, most }, most, &[(input, -1.0), (output, slope)]);
             last = point;
         }
     }
@@ -300,7 +317,7 @@ impl<'v, 'm> Builder<'v, 'm> {
     fn finish(self, nu: &[f64]) -> Result<Flows, ProgramError> {
         let view = self.view;
         let (columns, values) = self.run(&[])?;
-        let mut flows = read(view, &columns, &values, 1.0);
+        let mut flows = read(view, &columns, &values, 1.0, Base::default());
         flows.gross = gross(view, nu, &flows);
         Ok(flows)
     }
@@ -334,19 +351,32 @@ impl<'v, 'm> Builder<'v, 'm> {
 }
 
 /// What the values of the columns say that each market trades, and each limit takes.
-fn read(view: &View, columns: &[(Column, Variable)], values: &[f64], unit: f64) -> Flows {
+fn read(view: &View, columns: &[(Column, Variable)], values: &[f64], unit: f64, base: Base) -> Flows {
     let mut flows = Flows { fills: vec![0.0; view.limits.len() + view.bundles.len()], ..Flows::default() };
-    let mut pairs = vec![[0.0_f64; 2]; view.pairs.len()];
-    let mut blocks: Vec<ArrayVec<f64, 8>> = view.blocks.iter().map(|b| b.tokens.iter().map(|_| 0.0).collect()).collect();
+    let Base { mut pairs, blocks: held } = base;
+    pairs.resize(view.pairs.len(), [0.0; 2]);
     let mut shares = vec![0.0_f64; view.blocks.len()];
     for ((column, _), value) in columns.iter().zip(values) {
         if let Column::Trade { block, .. } = column {
             shares[*block] += value.clamp(0.0, 1.0);
         }
     }
+    // What is not traded otherwise is traded as before.
+    let mut blocks: Vec<ArrayVec<f64, 8>> = view
+        .blocks
+        .iter()
+        .enumerate()
+        .map(|(k, block)| match held.get(k) {
+            Some(trade) if !trade.is_empty() => trade.iter().map(|z| (1.0 - shares[k].min(1.0)) * z).collect(),
+            _ => block.tokens.iter().map(|_| 0.0).collect(),
+        })
+        .collect();
     for ((column, _), value) in columns.iter().zip(values) {
         match column {
-            Column::Chord { pair, forward, most } => pairs[*pair][usize::from(!forward)] += (value * unit).clamp(0.0, *most),
+            Column::Chord { pair, forward, less, most } => {
+                let more = (value * unit).clamp(0.0, *most);
+                pairs[*pair][usize::from(!forward)] += if *less { -more } else { more };
+            }
             Column::Trade { block, trade } => {
                 // The solver keeps the shares' sum at one only to its tolerance.
                 let share = value.clamp(0.0, 1.0) / shares[*block].max(1.0);

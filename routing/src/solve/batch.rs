@@ -15,7 +15,7 @@ use crate::budget::Budget;
 use crate::curve::{Curve, Linear};
 use crate::market::{MarketError, MarketId, Token};
 use crate::path::{Hop, Hops};
-use crate::problem::{GasPrice, Problem, Wanted};
+use crate::problem::{Flow, GasPrice, Limit, Problem, Wanted};
 use crate::program;
 use crate::view::{Kept, Renumber, Smoothing, View, gas};
 
@@ -31,6 +31,8 @@ const HOPELESS: f64 = 0.02;
 const MOST_DECISIONS: usize = 24;
 /// Width of its chords: whole orders move prices.
 const WIDE: f64 = 1e-2;
+/// Width of those in which it is settled what is traded.
+const BALANCED: f64 = 1e-3;
 /// A part that is as good as all.
 const WHOLE: f64 = 1.0 - 1e-6;
 
@@ -51,6 +53,17 @@ pub struct Order {
     pub gas: f64,
 }
 
+/// What a leftover of a token is worth.
+#[derive(Debug, Clone, Copy)]
+pub struct Leftover {
+    /// The token.
+    pub token: Token,
+    /// What a unit is worth.
+    pub weight: f64,
+    /// How many units are worth that in a choice: at one price a token more could not go to those who are paid in it. Bounds count all.
+    pub most: f64,
+}
+
 /// Orders with the markets they are traded on.
 #[derive(Debug)]
 pub struct Batch {
@@ -59,6 +72,8 @@ pub struct Batch {
     /// The market that the first order is.
     first: MarketId,
     problem: Problem,
+    /// Least prices of tokens at which no leftover is worth more.
+    floors: Vec<(Token, f64)>,
     /// How many times its cost gas is counted at.
     thrift: f64,
 }
@@ -68,6 +83,8 @@ pub struct Batch {
 pub struct Joint {
     /// The markets, each with the coins it may trade as a bit mask.
     pub markets: Vec<(MarketId, u8)>,
+    /// What they trade at these prices.
+    pub flows: Vec<Flow>,
     /// The part of each order that is filled; whole orders are filled or not.
     pub parts: Vec<f64>,
     /// Prices of all tokens.
@@ -81,12 +98,11 @@ pub struct Joint {
 }
 
 impl Batch {
-    /// Adds `orders` to the markets of `snapshot`. Leftovers of the tokens in `wanted` are worth something; gas is paid in a token that
-    /// no market trades.
+    /// Adds `orders` to the markets of `snapshot`. Some leftovers are worth something; gas is paid in a token that no market trades.
     ///
     /// # Errors
     /// When an order's amounts are not positive and finite, or its tokens are one.
-    pub fn new(snapshot: &Snapshot, orders: Vec<Order>, wanted: &[(Token, f64)], gas: GasPrice) -> Result<Self, MarketError> {
+    pub fn new(snapshot: &Snapshot, orders: Vec<Order>, leftovers: &[Leftover], gas: GasPrice) -> Result<Self, MarketError> {
         let first = snapshot.markets.len() as MarketId;
         let mut markets = snapshot.markets.clone();
         for order in &orders {
@@ -94,11 +110,22 @@ impl Batch {
             markets.add(&[order.buy, order.sell], Curve::Linear(curve), order.gas)?;
         }
         let served = first..first + orders.len() as MarketId;
-        let mut all: Vec<Wanted> = wanted.iter().map(|&(token, weight)| Wanted { token, weight, free: false }).collect();
-        all.push(Wanted { token: gas.token, weight: 1.0, free: true });
-        let problem = Problem { wanted: all, gas, served, ..Problem::default() };
+        let sold = leftovers.iter().map(|&Leftover { token, weight, most }| Limit {
+            take: token,
+            give: gas.token,
+            rate: weight,
+            cap: most,
+        });
+        let problem = Problem {
+            wanted: vec![Wanted { token: gas.token, weight: 1.0, free: true }],
+            limits: sold.collect(),
+            gas,
+            served,
+            ..Problem::default()
+        };
+        let floors = leftovers.iter().map(|l| (l.token, l.weight)).collect();
         // Nobody looks for paths here.
-        Ok(Self { snapshot: Snapshot::with(markets, Hops::default()), orders, first, problem, thrift: 1.0 })
+        Ok(Self { snapshot: Snapshot::with(markets, Hops::default()), orders, first, problem, floors, thrift: 1.0 })
     }
 
     /// Counts gas at so many times its cost: fewer markets and orders are chosen. Values are told at its cost all the same.
@@ -147,11 +174,15 @@ impl Batch {
         [bound, relaxed]: [f64; 2],
         budget: &Budget,
     ) -> Joint {
-        let parts = self.parts(&choice, &self.forced(&forced), budget);
+        let whole = |k: usize, part: f64| forced.contains(&k) || self.orders[k].whole && part >= WHOLE;
+        let (at_prices, _) = self.parts(&choice, &self.forced(&forced), budget);
+        let filled = (0..self.orders.len()).filter(|&k| whole(k, at_prices.get(&k).copied().unwrap_or_default()));
+        let filled: Vec<usize> = filled.collect();
+        let (parts, flows) = self.balanced(&choice, &filled);
         let parts = (0..self.orders.len())
             .map(|k| match parts.get(&k) {
-                _ if forced.contains(&k) => 1.0,
-                Some(&part) if !self.orders[k].whole || part >= WHOLE => part,
+                _ if filled.contains(&k) => 1.0,
+                Some(&part) if !self.orders[k].whole => part,
                 _ => 0.0,
             })
             .collect();
@@ -160,7 +191,7 @@ impl Batch {
         }
         let markets = choice.kept.iter().filter(|k| k.market < self.first).map(|k| (k.market, k.coins)).collect();
         let value = self.at_cost(choice.value, &choice.kept, &forced);
-        Joint { markets, parts, prices, bound, relaxed, value }
+        Joint { markets, flows, parts, prices, bound, relaxed, value }
     }
 
     /// The way through an order.
@@ -171,10 +202,27 @@ impl Batch {
     /// The bound over all markets and orders. A fee is kept of what is sold, so gas costs no more than the cheapest of the tokens
     /// sold.
     fn bound(&self, search: &Search) -> f64 {
-        let cheapest = self.orders.iter().map(|o| search.prices[o.sell as usize]).fold(1.0, f64::min);
-        let gas = self.problem.gas;
+        let mut prices = search.prices.clone();
+        for &(token, floor) in &self.floors {
+            prices[token as usize] = prices[token as usize].max(floor);
+        }
+        let cheapest = self.orders.iter().map(|o| prices[o.sell as usize]).fold(1.0, f64::min);
+        let gas = search.problem.gas;
         let fixed = gas.fixed * gas.price;
-        search.whole.bound(&search.prices, gas.price * cheapest) + fixed * (1.0 - cheapest)
+        search.whole.bound(&prices, gas.price * cheapest) + fixed * (1.0 - cheapest)
+    }
+
+    /// What no choice of orders, markets and fills can exceed, however much is left over and whatever gas it takes, at its cost: looked for
+    /// from some prices.
+    pub fn least_bound(&self, prices: &[f64], budget: &Budget) -> f64 {
+        let mut problem = Problem { limits: Vec::new(), ..self.problem.clone() };
+        problem.wanted.extend(self.floors.iter().map(|&(token, weight)| Wanted { token, weight, free: false }));
+        problem.gas.price /= self.thrift;
+        let mut search = Search::new(&self.snapshot, &problem, None, &[], budget);
+        search.prices.copy_from_slice(prices);
+        let view = search.whole.clone();
+        search.refine(&view, &STAGES);
+        self.bound(&search)
     }
 
     /// The problem with some orders traded whatever they bring.
@@ -188,18 +236,52 @@ impl Batch {
         problem
     }
 
-    /// The part of each order that the choice's prices fill.
-    fn parts(&self, choice: &Choice, problem: &Problem, budget: &Budget) -> FxHashMap<usize, f64> {
+    /// The part of each order that the choice's prices fill, and what the markets trade.
+    fn parts(&self, choice: &Choice, problem: &Problem, budget: &Budget) -> (FxHashMap<usize, f64>, Vec<Flow>) {
         let mut search = Search::new(&self.snapshot, problem, None, &[], budget);
         let (view, nu) = search.part_of(choice);
         let flows = program::answers(&view, &nu, &Smoothing { gas: None, gas_value: 0.0, linear: FINE });
-        let orders = flows.markets.iter().filter(|flow| flow.market >= self.first);
-        orders
-            .map(|flow| {
-                let k = (flow.market - self.first) as usize;
-                (k, -flow.trade[0] / self.orders[k].buy_amount)
-            })
-            .collect()
+        self.split(flows.markets)
+    }
+
+    /// A choice's markets for some of its orders only: prices, parts of those that need not be whole, and flows anew.
+    pub fn only(&self, joint: &Joint, stay: &[usize], budget: &Budget) -> Option<Joint> {
+        let (filled, open): (Vec<usize>, Vec<usize>) = stay.iter().partition(|&&k| self.orders[k].whole);
+        let problem = self.forced(&filled);
+        let mut search = Search::new(&self.snapshot, &problem, None, &[], budget);
+        search.prices.copy_from_slice(&joint.prices);
+        let mut kept: Vec<Kept> = joint.markets.iter().map(|&(market, coins)| Kept { market, coins }).collect();
+        kept.extend(open.iter().map(|&k| Kept { market: self.hop(k).market, coins: 0b11 }));
+        let choice = search.weigh(kept)?;
+        let (open, flows) = self.balanced(&choice, &filled);
+        let part = |k: usize| if filled.contains(&k) { 1.0 } else { open.get(&k).copied().unwrap_or_default() };
+        let mut prices = joint.prices.clone();
+        for &(token, price) in &choice.prices {
+            prices[token as usize] = price;
+        }
+        Some(Joint { flows, prices, parts: (0..self.orders.len()).map(part).collect(), ..joint.clone() })
+    }
+
+    /// The same where what the orders give and take is what the markets trade: at prices that are an order's limit any part of it would do.
+    fn balanced(&self, choice: &Choice, filled: &[usize]) -> (FxHashMap<usize, f64>, Vec<Flow>) {
+        let problem = self.forced(filled);
+        let gone: Vec<MarketId> = filled.iter().map(|&k| self.hop(k).market).collect();
+        let kept: Vec<Kept> = choice.kept.iter().filter(|k| !gone.contains(&k.market)).copied().collect();
+        let view = View::part(&self.snapshot.markets, &problem, &kept, 0.0, &mut Renumber::default());
+        let price = |t: &Token| choice.prices.iter().find(|p| p.0 == *t).map_or(1.0, |p| p.1);
+        let nu: Vec<f64> = view.tokens.iter().map(price).collect();
+        let flows = program::solve(&view, &nu, BALANCED, None).unwrap_or_default();
+        self.split(flows.markets)
+    }
+
+    /// The parts of orders, and what the markets trade.
+    fn split(&self, flows: Vec<Flow>) -> (FxHashMap<usize, f64>, Vec<Flow>) {
+        let (orders, flows): (Vec<Flow>, Vec<Flow>) = flows.into_iter().partition(|flow| flow.market >= self.first);
+        let part = |flow: Flow| {
+            let k = (flow.market - self.first) as usize;
+            (k, -flow.trade[0] / self.orders[k].buy_amount)
+        };
+        (orders.into_iter().map(part).collect(), flows)
     }
 
     /// The choice anew, from its own prices, with some orders forced and some left out.
@@ -270,7 +352,6 @@ impl Opening<'_> {
         search.gas_value = self.batch.problem.gas.price * self.prices[self.batch.problem.gas.token as usize];
         search.best = Some(self.best.clone());
         search.climb(&[Reach::Far]);
-        self.bound = self.bound.min(self.batch.bound(&search));
         if let Some(best) = search.best.take() {
             self.best = best;
         }
@@ -363,7 +444,7 @@ impl Settling<'_> {
     fn decide(&mut self) -> Option<()> {
         loop {
             let orders = &self.batch.orders;
-            let parts = self.batch.parts(&self.best, &self.batch.forced(&self.forced), self.budget);
+            let (parts, _) = self.batch.parts(&self.best, &self.batch.forced(&self.forced), self.budget);
             let open = parts.into_iter().filter(|(k, part)| orders[*k].whole && *part < WHOLE && !self.forced.contains(k));
             let mut open: Vec<(usize, f64)> = open.collect();
             open.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
@@ -415,7 +496,7 @@ impl Settling<'_> {
             let with = [self.forced.as_slice(), &[k]].concat();
             let without: Vec<usize> = self.left_out.iter().copied().filter(|other| *other != k).collect();
             let Some(choice) = self.attempt(&with, &without).filter(|choice| choice.value > self.best.value) else { continue };
-            let parts = self.batch.parts(&choice, &self.batch.forced(&with), self.budget);
+            let (parts, _) = self.batch.parts(&choice, &self.batch.forced(&with), self.budget);
             let orders = &self.batch.orders;
             let whole = parts.iter().all(|(k, part)| !orders[*k].whole || *part >= WHOLE || with.contains(k));
             if whole {

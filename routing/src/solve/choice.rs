@@ -59,7 +59,7 @@ pub(super) enum Reach {
 
 impl<'a> Search<'a> {
     /// The worth of a choice, from warm prices.
-    fn weigh(&mut self, mut kept: Vec<Kept>) -> Option<Choice> {
+    pub(super) fn weigh(&mut self, mut kept: Vec<Kept>) -> Option<Choice> {
         kept.sort_unstable();
         if kept.is_empty() || self.seen.contains(&kept) || self.is_over() {
             return None;
@@ -138,8 +138,8 @@ impl<'a> Search<'a> {
     /// Weighs a choice and keeps it if it is the best.
     fn consider(&mut self, kept: Vec<Kept>) -> Option<(Choice, bool)> {
         let choice = self.weigh(kept)?;
-        let better =
-            self.serves(&choice) && self.best.as_ref().is_none_or(|best| choice.value > best.value + 1e-12 * best.value.abs());
+        let better = self.serves(&choice)
+            && self.best.as_ref().is_none_or(|best| choice.value > best.value + 1e-12 * best.value.abs().min(f64::MAX));
         if better {
             self.best = Some(choice.clone());
         }

@@ -2,7 +2,8 @@
 
 use ballast_routing::curve::{Curve, Product};
 use ballast_routing::{
-    Batch, Budget, Clearing, Distance, Effort, Exact, GasPrice, Joint, Markets, Order, Presence, Snapshot, ToClear, Token, Trade,
+    Batch, Budget, Clearing, Distance, Effort, Exact, GasPrice, Joint, Leftover, Markets, Order, Presence, Snapshot, ToClear,
+    Token, Trade,
 };
 
 const GAS: GasPrice = GasPrice { token: 3, price: 1e-6, fixed: 100e3 };
@@ -32,6 +33,7 @@ fn cleared(batch: &Batch, joint: &Joint, trades: &[Trade]) -> Clearing {
     let far = ToClear {
         snapshot: batch.snapshot(),
         markets: &joint.markets,
+        flows: &[],
         barred: &[],
         endowment: &[],
         nu: &joint.prices,
@@ -46,7 +48,7 @@ fn cleared(batch: &Batch, joint: &Joint, trades: &[Trade]) -> Clearing {
 
 /// The choice, and the clearing of it with a fee of 0.1 from each.
 fn solved(pools: &[(Token, Token, f64, f64)], orders: &[Order]) -> Option<(Joint, Vec<Trade>, Clearing)> {
-    let wanted: Vec<(Token, f64)> = (0..3).map(|t| (t, 1.0)).collect();
+    let wanted: Vec<Leftover> = (0..3).map(|token| Leftover { token, weight: 1.0, most: 100.0 }).collect();
     let batch = Batch::new(&snapshot(pools), orders.to_vec(), &wanted, GAS).unwrap();
     let joint = choose(&batch)?;
     let trades: Vec<Trade> = orders
@@ -148,7 +150,7 @@ fn batches_are_cleared_near_their_bound() {
     let mut all_missed = 0;
     for seed in 0..12 {
         let (snapshot, orders) = universe(seed, 12, 80, 20, 0.4);
-        let wanted: Vec<(Token, f64)> = (0..12).map(|t| (t, 1.0)).collect();
+        let wanted: Vec<Leftover> = (0..12).map(|token| Leftover { token, weight: 1.0, most: 1e3 }).collect();
         let gas = GasPrice { token: 12, price: 1e-5, fixed: 60e3 };
         let batch = Batch::new(&snapshot, orders.clone(), &wanted, gas).unwrap();
         let joint = choose(&batch).unwrap();

@@ -175,8 +175,11 @@ impl Solver<'_> {
                 }
             }
         };
-        attempt.solve(Some(self.warm), self.stop, &mut found)?;
-        best
+        let bound = attempt.solve(Some(self.warm), self.stop, &mut found)?;
+        best.map(|mut best| {
+            best.joint.welfare.bound = bound;
+            best
+        })
     }
 
     fn verified(&self, id: u64, joint: Joint, floors: &Floors) -> Result<(Verified, Joint), String> {

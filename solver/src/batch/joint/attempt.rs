@@ -3,7 +3,7 @@
 use ballast_routing::{Batch, Budget, Distance, Effort, GasPrice, Joint as Choice, Token};
 
 use super::clear::{Chosen, Cleared, Lessons};
-use super::orders::{Member, wanted};
+use super::orders::{Member, leftovers};
 use super::{Floors, Joint, Obstacle, Welfare};
 use crate::auction::Auction;
 use crate::batch::Liquidity;
@@ -57,7 +57,7 @@ impl<'a> Attempt<'a> {
         let fixed = config.settlement_gas.saturating_sub(config.trade_gas) as f64;
         let gas = GasPrice { token: liquidity.numeraire(), price: liquidity.gas_price, fixed };
         let legs = members.iter().map(|m| m.leg).collect();
-        let batch = Batch::new(&liquidity.snapshot, legs, &wanted(&members), gas).map_err(|e| e.to_string())?;
+        let batch = Batch::new(&liquidity.snapshot, legs, &leftovers(&members), gas).map_err(|e| e.to_string())?;
         Ok(Self { auction, liquidity, config, floors, members, batch, lessons: Lessons::default(), best: None })
     }
 
@@ -66,7 +66,8 @@ impl<'a> Attempt<'a> {
         &self.floors
     }
 
-    /// Solves it, from `warm` prices. Each batch that is better than those before goes to `found`.
+    /// Solves it, from `warm` prices. Each batch that is better than those before goes to `found`. Returns what no batch exceeds, in value
+    /// units: lower, in the end, than what was known when the first was found.
     ///
     /// # Errors
     /// Why there is no batch, in words.
@@ -75,7 +76,7 @@ impl<'a> Attempt<'a> {
         warm: Option<&[f64]>,
         stop: &(dyn Fn() -> bool + Sync),
         found: &mut dyn FnMut(Joint),
-    ) -> Result<(), String> {
+    ) -> Result<f64, String> {
         let nothing = "no orders that together pay for their gas";
         let mut lessons = std::mem::take(&mut self.lessons);
         let budget = || Budget::until(self.config.work_per_batch, stop);
@@ -90,13 +91,14 @@ impl<'a> Attempt<'a> {
             self.batch.save_gas(times);
             opening = self.batch.open(Some(&prices), &out, &lessons.barred, &budget()).ok_or(nothing)?;
         }
-        let saves = opening.bound() < bound;
         let mut best: Option<Best> = None;
         let mut why = nothing.to_owned();
         for (attempts, effort) in (1..).zip(std::iter::once(Effort::Quick).chain([Effort::Full; AGAIN])) {
             if effort == Effort::Full {
+                if attempts == 2 {
+                    bound = bound.min(self.batch.least_bound(opening.prices(), &budget()));
+                }
                 opening.climb(&budget());
-                bound = if saves { bound } else { bound.min(opening.bound()) };
             }
             let Some(mut choice) = opening.settle(effort, &budget()) else { break };
             // What is left out later is lost to what it is left out for.
@@ -135,14 +137,20 @@ impl<'a> Attempt<'a> {
             }
         }
         (self.lessons, self.best) = (lessons, best);
-        if self.best.is_some() { Ok(()) } else { Err(why) }
+        match &mut self.best {
+            Some(best) => {
+                best.welfare.bound = bound;
+                Ok(bound)
+            }
+            None => Err(why),
+        }
     }
 
     /// The best batch so far with other floors.
     ///
     /// # Errors
     /// As for [`Self::solve`].
-    pub fn with_floors(&mut self, floors: Floors, stop: &dyn Fn() -> bool) -> Result<Joint, String> {
+    pub fn with_floors(&mut self, floors: Floors, stop: &(dyn Fn() -> bool + Sync)) -> Result<Joint, String> {
         self.floors = floors;
         let Some(Best { mut choice, mut welfare, mut out }) = self.best.take() else {
             return Err("there is no batch".to_owned());
@@ -164,24 +172,29 @@ impl<'a> Attempt<'a> {
         choice: &Choice,
         lessons: &mut Lessons,
         welfare: &mut Welfare,
-        stop: &dyn Fn() -> bool,
+        stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<(Joint, Vec<usize>), String> {
         (lessons.gas, lessons.spare) = Default::default();
-        let cleared = self.clear(Chosen { choice, lessons })?;
-        if welfare.uniform == 0.0 {
-            welfare.uniform = cleared.welfare();
-        }
+        let mut choice = choice.clone();
+        let cleared = self.at_choice(&choice)?;
+        self.rehearse(&choice, &cleared, lessons);
         let heavy = self.heaviest(&cleared, cleared.gas());
-        let (mut cleared, mut gone) = self.leave(cleared, &heavy, Vec::new());
-        let mut distance = if heavy.is_empty() { Distance::Near } else { Distance::Far };
+        let (mut cleared, mut gone) = self.leave(&mut choice, cleared, &heavy, Vec::new(), stop)?;
+        let mut distance = Distance::Far;
         let mut why = "no batch that can be executed after many attempts".to_owned();
         for repair in 0..REPAIRS {
-            let chosen = Chosen { choice, lessons };
-            let (fair, more) = self.be_fair(chosen, cleared, distance, stop)?;
+            let (fair, more) = self.be_fair(&mut choice, lessons, cleared, distance, stop)?;
+            let chosen = Chosen { choice: &choice, lessons };
             gone.extend(more);
             welfare.fair = fair.welfare();
             let leave = match self.execute(chosen, &fair, *welfare) {
-                Ok(joint) => return Ok((joint, gone)),
+                Ok(mut joint) => {
+                    if welfare.uniform == 0.0 {
+                        welfare.uniform = self.uniform(chosen)?;
+                        joint.welfare.uniform = welfare.uniform;
+                    }
+                    return Ok((joint, gone));
+                }
                 Err(Obstacle::Failed(why)) => return Err(why),
                 Err(Obstacle::Unpaid(gas)) => {
                     tracing::debug!(gas, "more gas than is paid for");
@@ -210,17 +223,43 @@ impl<'a> Attempt<'a> {
                     if repair < REPAIRS / 2 { Vec::new() } else { places }
                 }
             };
-            distance = if leave.is_empty() { Distance::Close } else { Distance::Near };
-            (cleared, gone) = self.leave(fair, &leave, gone);
+            distance = if leave.is_empty() { Distance::Close } else { Distance::Far };
+            (cleared, gone) = self.leave(&mut choice, fair, &leave, gone, stop)?;
         }
         Err(why)
     }
 
     /// The trades without some of them, whose members are `gone` too.
-    fn leave(&self, cleared: Cleared, leave: &[usize], mut gone: Vec<usize>) -> (Cleared, Vec<usize>) {
+    fn leave(
+        &self,
+        choice: &mut Choice,
+        cleared: Cleared,
+        leave: &[usize],
+        mut gone: Vec<usize>,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<(Cleared, Vec<usize>), String> {
+        if leave.is_empty() {
+            return Ok((cleared, gone));
+        }
         let (leave, stay): (Vec<usize>, Vec<usize>) = (0..cleared.trades.len()).partition(|k| leave.contains(k));
         gone.extend(leave.iter().map(|&k| cleared.trades[k].member));
-        (cleared.only(&stay), gone)
+        Ok((self.only(choice, cleared, &stay, stop)?, gone))
+    }
+
+    /// Some of the trades, by their places, on the same markets: those trade something else then.
+    pub(super) fn only(
+        &self,
+        choice: &mut Choice,
+        cleared: Cleared,
+        stay: &[usize],
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Cleared, String> {
+        let members: Vec<usize> = stay.iter().map(|&k| cleared.trades[k].member).collect();
+        match self.batch.only(choice, &members, &Budget::until(self.config.work_per_batch, stop)) {
+            Some(other) => *choice = other,
+            None => return Ok(cleared.only(stay)),
+        }
+        self.at_choice(choice)
     }
 
     /// Where a settlement takes more `gas` than it may: the trades that gain least by what they take of it.

@@ -134,9 +134,8 @@ pub(super) struct Terms<'a> {
 }
 
 impl Attempt<'_> {
-    /// Clears a choice at equal fees. What fills and flows come of that say who uses what.
-    pub(super) fn clear(&self, chosen: Chosen<'_>) -> Result<Cleared, String> {
-        let choice = chosen.choice;
+    /// A choice at its own prices and equal fees: these pay for themselves, and leave over what the markets earn below the margin.
+    pub(super) fn at_choice(&self, choice: &Choice) -> Result<Cleared, String> {
         let parts = choice.parts.iter().copied().enumerate().filter(|(_, part)| *part > 0.0);
         let parts: Vec<(usize, f64)> = parts.collect();
         let count = parts.len() as u64;
@@ -144,28 +143,24 @@ impl Attempt<'_> {
         let swaps = choice.markets.iter().map(|&(market, coins)| gas(market) * f64::from(coins.count_ones().saturating_sub(1)));
         let swaps: f64 = swaps.sum();
         let equal = self.own_gas(count, 0).saturating_add((swaps / count.max(1) as f64) as u64);
-        let start = |token: Token| choice.prices[token as usize];
-        let fair = vec![equal; parts.len()];
+        let trades = self.trades(&parts, &vec![equal; parts.len()])?;
+        let mut prices: Vec<(Token, f64)> =
+            trades.iter().flat_map(|t| [t.trade.sell, t.trade.buy]).map(|t| (t, choice.prices[t as usize])).collect();
+        prices.sort_by_key(|p| p.0);
+        prices.dedup_by_key(|p| p.0);
+        let fills = trades.iter().map(|t| t.trade.start).collect();
+        let fees = trades.iter().map(|t| t.trade.fee[0]).collect();
+        Ok(Cleared { clearing: Clearing { flows: choice.flows.clone(), prices, fills, fees, short: Vec::new() }, trades })
+    }
+
+    /// The most that one price a token leaves of a choice, whatever pairs claim.
+    pub(super) fn uniform(&self, chosen: Chosen<'_>) -> Result<f64, String> {
         let terms = Terms { claims: &[], presence: Presence::Fixed, distance: Distance::Far };
-        self.at_fees(chosen, &parts, &fair, terms, start)
+        Ok(self.clear_again(chosen, &self.at_choice(chosen.choice)?, terms)?.welfare())
     }
 
-    /// Clears again, near to what there is, with the gas of the swaps that there are.
-    pub(super) fn clear_again(&self, chosen: Chosen<'_>, cleared: &Cleared, terms: Terms<'_>) -> Result<Cleared, String> {
-        let fair =
-            self.gas_of(&steps(self.liquidity, &cleared.clearing.flows, &chosen.choice.prices), cleared, chosen.lessons.gas);
-        self.at_fees(chosen, &cleared.parts(), &fair, terms, |token| cleared.clearing.price(token))
-    }
-
-    /// Clears with fees that together pay for `fair` gas, an order's own share where it can bear that.
-    fn at_fees(
-        &self,
-        Chosen { choice, lessons }: Chosen<'_>,
-        parts: &[(usize, f64)],
-        fair: &[u64],
-        Terms { claims, presence, distance }: Terms<'_>,
-        start: impl Fn(Token) -> f64,
-    ) -> Result<Cleared, String> {
+    /// Members with the parts of them that are filled, and what they pay for gas.
+    fn trades(&self, parts: &[(usize, f64)], fair: &[u64]) -> Result<Vec<Traded>, String> {
         let own = self.config.trade_gas;
         let mut trades = Vec::with_capacity(parts.len());
         for (&(member, part), &fair) in parts.iter().zip(fair) {
@@ -176,6 +171,20 @@ impl Attempt<'_> {
             let trade = self.members[member].trade(fee, part).ok_or("an order that is not worth its gas")?;
             trades.push(Traded { member, trade, gas: own, share: fair });
         }
+        Ok(trades)
+    }
+
+    /// Clears again, near to what there is, with fees that together pay for the gas of the swaps that there are: an order's own share
+    /// where it can bear that.
+    pub(super) fn clear_again(
+        &self,
+        Chosen { choice, lessons }: Chosen<'_>,
+        cleared: &Cleared,
+        terms: Terms<'_>,
+    ) -> Result<Cleared, String> {
+        let fair = self.gas_of(&steps(self.liquidity, &cleared.clearing.flows, &choice.prices), cleared, lessons.gas);
+        let mut trades = self.trades(&cleared.parts(), &fair)?;
+        let Terms { claims, presence, distance } = terms;
         let bare: Vec<Trade> = trades.iter().map(|t| t.trade).collect();
         // More than the integer prices need, as the swaps will leave a little less than these flows.
         let mut spare = self.spare(&bare, AMPLE);
@@ -186,6 +195,7 @@ impl Attempt<'_> {
         let to_clear = ToClear {
             snapshot: self.batch.snapshot(),
             markets: &choice.markets,
+            flows: &cleared.clearing.flows,
             barred: &lessons.barred,
             endowment: &endowment,
             nu: &choice.prices,
@@ -194,14 +204,14 @@ impl Attempt<'_> {
             presence,
             distance,
         };
-        let mut clearing = to_clear.clear(start).map_err(|error| error.to_string())?;
+        let mut clearing = to_clear.clear(|token| cleared.clearing.price(token)).map_err(|error| error.to_string())?;
         clearing.short = beyond(&clearing, &spare);
         // Execution shows whether a little is missing.
         clearing.short.retain(|(_, units)| *units > LITTLE);
         for (traded, &fee) in trades.iter_mut().zip(&clearing.fees) {
             let extra = (fee - traded.trade.fee[0]) / self.per_gas();
             // Gas that costs nothing is shared as it should be.
-            let paid = || own.saturating_add(extra.max(0.0).ceil() as u64).saturating_add(1);
+            let paid = || traded.gas.saturating_add(extra.max(0.0).ceil() as u64).saturating_add(1);
             traded.gas = if extra.is_finite() { paid() } else { traded.share };
             traded.trade = traded.trade.at(fee);
         }

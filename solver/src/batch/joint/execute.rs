@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use alloy_primitives::U256;
-use ballast_routing::{Claim, Distance, Exact, Presence, ToClear, Token, Trade};
+use ballast_routing::{Claim, Distance, Exact, Joint as Choice, Presence, ToClear, Token, Trade};
 use rustc_hash::FxHashMap;
 
-use super::clear::{Chosen, Cleared, LEAST_MARGIN, LITTLE, beyond};
+use super::clear::{Chosen, Cleared, LEAST_MARGIN, LITTLE, Lessons, beyond};
 use super::orders::Member;
 use super::prices::{Part, Prices, exact};
 use super::{Attempt, Fill, Joint, Obstacle, Welfare};
@@ -66,8 +66,30 @@ impl Attempt<'_> {
         })
     }
 
-    /// The steps as far as they are funded.
+    /// What the execution of a choice at its own prices teaches: what is lost on the way, and which swaps take more than one go.
+    pub(super) fn rehearse(&self, choice: &Choice, cleared: &Cleared, lessons: &mut Lessons) {
+        let proposed = steps(self.liquidity, &cleared.clearing.flows, &choice.prices);
+        // What stands in its way it will meet again.
+        let Ok(Executed { parts, run, .. }) = self.run(cleared, &proposed) else { return };
+        let gas = |pools: &mut dyn Iterator<Item = usize>| -> u64 { pools.map(|pool| self.auction.pools[pool].gas).sum() };
+        let planned = gas(&mut proposed.iter().map(|step| step.pool));
+        lessons.gas = gas(&mut run.swaps.iter().map(|swap| swap.pool)).saturating_sub(planned);
+        lessons.lost(self.lost(&proposed, &run, &parts));
+    }
+
+    /// The steps as far as they are funded, where what they take is paid for.
     fn funded(&self, cleared: &Cleared, proposed: &[Step]) -> Result<Executed, Obstacle> {
+        let executed = self.run(cleared, proposed)?;
+        let paid = executed.fills.iter().map(|f| f.gas).sum::<u64>();
+        match executed.gas {
+            gas if gas > self.config.max_gas => Err(Obstacle::Heavy(gas)),
+            gas if gas > paid => Err(Obstacle::Unpaid(gas - paid)),
+            _ => Ok(executed),
+        }
+    }
+
+    /// The steps as far as they are funded.
+    fn run(&self, cleared: &Cleared, proposed: &[Step]) -> Result<Executed, Obstacle> {
         let fills = self.fills(cleared)?;
         let parts: Vec<Part> = fills.iter().zip(&cleared.trades).map(|(fill, t)| self.part(t.member, fill)).collect();
         let stakes = self.stakes(cleared, &parts)?;
@@ -84,11 +106,7 @@ impl Attempt<'_> {
         let further = cleared.trades.len().saturating_sub(1) as u64;
         let swaps: u64 = run.swaps.iter().map(|swap| self.auction.pools[swap.pool].gas).sum();
         let gas = swaps.saturating_add(settlement_gas).saturating_add(trade_gas.saturating_mul(further));
-        let paid = fills.iter().map(|f| f.gas).sum::<u64>();
-        if gas > self.config.max_gas {
-            return Err(Obstacle::Heavy(gas));
-        }
-        if paid < gas { Err(Obstacle::Unpaid(gas - paid)) } else { Ok(Executed { fills, parts, run, gas }) }
+        Ok(Executed { fills, parts, run, gas })
     }
 
     /// Fills to the atom.
@@ -176,6 +194,7 @@ impl Attempt<'_> {
         let to_clear = ToClear {
             snapshot: &self.liquidity.snapshot,
             markets: &[],
+            flows: &[],
             barred: &[],
             endowment: &endowment,
             nu: &[],

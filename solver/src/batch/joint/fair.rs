@@ -4,25 +4,25 @@
 //! sells, as if no other pair traded there. Where pairs meet at a pool not all of them may have that.
 
 use alloy_primitives::U256;
-use ballast_routing::{Claim, Distance, Presence, Trade};
+use ballast_routing::{Claim, Distance, Joint as Choice, Presence, Trade};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use super::clear::{Chosen, Cleared, Terms};
+use super::clear::{Chosen, Cleared, LEAST_MARGIN, Lessons, Terms};
 use super::prices::{Part, Prices};
 use super::{Attempt, Fill, Pair};
 use crate::batch::execute::from_f64;
 use crate::batch::prices::WEI_PER_UNIT;
 use crate::batch::reference;
 
-/// A part of a fill that is as good as all.
-const WHOLE: f64 = 1.0 - 1e-4;
 /// A part of a fill that is as good as none.
 const NOTHING: f64 = 1e-4;
 /// An order that should be there for less than this part goes.
 const HALF: f64 = 0.5;
 /// Of those that go one in so many goes at once.
 const AT_ONCE: usize = 3;
+/// Times that some leave before all do who have not what they ask for.
+const PATIENT: usize = 4;
 /// Times that claims are made anew at the fills that came of those before.
 const ROUNDS: usize = 5;
 /// A pair is left with this much more than it claims, as a part of that.
@@ -71,20 +71,22 @@ impl Attempt<'_> {
     /// than they lose. Those come second. `distance` is how far the prices are from what they were found for.
     pub(super) fn be_fair(
         &self,
-        chosen: Chosen<'_>,
+        choice: &mut Choice,
+        lessons: &Lessons,
         cleared: Cleared,
         distance: Distance,
-        stop: &dyn Fn() -> bool,
+        stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<(Cleared, Vec<usize>), String> {
         let (mut fair, mut gone, mut distance) = (cleared, Vec::new(), distance);
         let mut claims = self.claims(&fair);
-        let mut rounds = 0;
+        let (mut rounds, mut leaves) = (0, 0);
         // Whether prices further off have been looked at.
         let mut looked_far = false;
         while !fair.trades.is_empty() {
             if stop() {
                 return Err("time ran out".to_owned());
             }
+            let chosen = Chosen { choice, lessons };
             fair = self.clear_again(chosen, &fair, Terms { claims: &claims, presence: Presence::Fixed, distance })?;
             let mut lacking = lacking(&claims, &fair);
             if lacking.is_empty() && distance != Distance::Far {
@@ -104,44 +106,58 @@ impl Attempt<'_> {
                 Distance::Close | Distance::Near if looked_far => None,
                 Distance::Close => Some(Distance::Near),
                 Distance::Near => Some(Distance::Far),
-                Distance::Far => Some(Distance::Close),
+                Distance::Far => Some(Distance::Near),
             };
             looked_far |= distance == Distance::Far;
             if let Some(further) = further {
                 distance = further;
                 continue;
             }
-            let stay = self.together(chosen, &fair, &claims, lacking);
+            tracing::debug!(?lacking, short = ?fair.clearing.short, "lack what they ask for");
+            leaves += 1;
+            let stay = self.together(chosen, &fair, &claims, lacking, if leaves > PATIENT { 1 } else { AT_ONCE });
             tracing::debug!(of = fair.trades.len(), stay = stay.len(), "stay together");
             gone.extend((0..fair.trades.len()).filter(|k| !stay.contains(k)).map(|k| fair.trades[k].member));
-            fair = fair.only(&stay);
+            fair = self.only(choice, fair, &stay, stop)?;
             claims = self.claims(&fair);
-            distance = Distance::Near;
+            (distance, looked_far) = (Distance::Far, false);
         }
         Err("nobody is left with what he asks for".to_owned())
     }
 
     /// Trades that can be there together, by their places: all that must be whole are, none misses its limit, and no pair lacks what it
     /// claims. Those that are not among them leave the others more by going than it costs.
-    fn together(&self, chosen: Chosen<'_>, fair: &Cleared, claims: &[Claim], mut lacking: Vec<usize>) -> Vec<usize> {
+    fn together(
+        &self,
+        chosen: Chosen<'_>,
+        fair: &Cleared,
+        claims: &[Claim],
+        mut lacking: Vec<usize>,
+        at_once: usize,
+    ) -> Vec<usize> {
         let terms = Terms { claims, presence: Presence::Free, distance: Distance::Near };
         let before = fair.parts();
         let parts = self.clear_again(chosen, fair, terms).map(|cleared| cleared.parts()).unwrap_or_default();
         // Of what was there: what may be filled for a part claims no less for being smaller.
         let parts: Vec<f64> = parts.iter().zip(&before).map(|(part, before)| part.1 / before.1.max(NOTHING)).collect();
-        let least = |k: usize| if self.members[before[k].0].leg.whole { WHOLE } else { HALF };
-        let mut leave: Vec<usize> = (0..parts.len()).filter(|&k| parts[k] < least(k)).collect();
+        let mut leave: Vec<usize> = (0..parts.len()).filter(|&k| parts[k] <= HALF).collect();
         let all = 0..fair.trades.len();
         if !leave.is_empty() {
-            // Some at a time: there may be room for others then. The one of the least part goes where all are above the half.
+            // Some at a time: there may be room for others then.
             leave.sort_by(|&a, &b| parts[a].total_cmp(&parts[b]));
-            let hopeless = leave.iter().filter(|k| parts[**k] <= HALF).count();
-            leave.truncate(hopeless.div_ceil(AT_ONCE).max(1));
+            leave.truncate(leave.len().div_ceil(at_once));
             return all.filter(|k| !leave.contains(k)).collect();
         }
-        // They all fit but for what the programmes leave out of sight: those go that gain least.
-        lacking.sort_by(|&a, &b| fair.surplus(a).total_cmp(&fair.surplus(b)));
-        lacking.truncate(lacking.len().div_ceil(2));
+        // All could be there for the most part: those go that lose least for what they lack.
+        let trades: Vec<Trade> = fair.trades.iter().map(|t| t.trade).collect();
+        let mut lacks: Vec<f64> = (0..trades.len()).map(|k| (-fair.surplus(k)).max(0.0)).collect();
+        for claim in claims {
+            let lack = claim.lack(&trades, |k| fair.amounts(k));
+            claim.trades.iter().for_each(|&k| lacks[k] = lacks[k].max(lack));
+        }
+        let loses = |k: usize| fair.surplus(k).max(0.0) / lacks[k].max(LEAST_MARGIN);
+        lacking.sort_by(|&a, &b| loses(a).total_cmp(&loses(b)));
+        lacking.truncate(lacking.len().div_ceil(at_once));
         all.filter(|k| !lacking.contains(k)).collect()
     }
 

@@ -15,9 +15,10 @@
 //! Fees are found along with the prices: each order pays for itself, and for what all need each pays its share, unless another can bear
 //! more and it cannot.
 
-use good_lp::{Expression, Variable, constraint, variable};
+mod step;
 
-use super::{Builder, LARGEST, ProgramError, read};
+use self::step::Step;
+use super::{Builder, LARGEST, ProgramError};
 use crate::market::{MarketId, Token};
 use crate::path::Hop;
 use crate::problem::{Flow, Problem, Wanted};
@@ -121,7 +122,7 @@ impl Distance {
     /// prices that stay, payments are exact.
     const fn reaches(self) -> &'static [(f64, f64)] {
         match self {
-            Self::Far => &[(0.1, 1e-2), (0.02, 3e-3), (4e-3, 1e-3), (1e-3, 1e-3)],
+            Self::Far => &[(0.05, 1e-2), (0.02, 3e-3), (4e-3, 1e-3), (1e-3, 1e-3)],
             Self::Near => &[(0.02, 1e-3), (3e-3, 1e-3), (3e-4, 3e-4), (1e-5, 3e-4), (0.0, 3e-4)],
             Self::Close => &[(1e-3, 3e-4), (1e-5, 3e-4), (0.0, 3e-4)],
         }
@@ -186,6 +187,8 @@ pub struct ToClear<'a> {
     pub snapshot: &'a Snapshot,
     /// Those that are traded, each with the coins it may trade as a bit mask.
     pub markets: &'a [(MarketId, u8)],
+    /// What they trade to begin with, as far as that is known.
+    pub flows: &'a [Flow],
     /// Ways that are not gone.
     pub barred: &'a [Hop],
     /// What else is there, or is missing.
@@ -224,16 +227,18 @@ impl ToClear<'_> {
         let mut fills: Vec<f64> = trades.iter().map(|t| t.start).collect();
         let mut fees: Vec<f64> = trades.iter().map(|t| t.fee[0]).collect();
         let unit = trades.iter().map(|t| t.fill[1]).fold(f64::MIN_POSITIVE, f64::max) / LARGEST;
-        let (mut flows, mut short) = (None, Vec::new());
+        let (mut flows, mut short, mut solved, mut failed) = (self.flows.to_vec(), Vec::new(), false, None);
         for &(reach, width) in self.distance.reaches() {
             let mut build = Builder::new(&view, unit);
-            build.markets(&nu, width, flows.as_ref());
+            build.around(&nu, width, &flows);
             let step = Step { build, clear: self, ends: &ends, roots: &roots, nu: &nu, prices: &prices, fills: &fills };
             let step = match step.solve(reach) {
                 Ok(step) => step,
-                // It may fail on numbers that are nearly the same; the step before will do.
-                Err(_) if flows.is_some() => break,
-                Err(error) => return Err(error),
+                // It may fail on numbers that are nearly the same; others will do.
+                Err(error) => {
+                    failed = Some(error);
+                    continue;
+                }
             };
             // What payments are off by for being taken as linear.
             let off = trades.iter().zip(&ends).enumerate().fold(0.0_f64, |most, (k, (trade, e))| {
@@ -243,16 +248,19 @@ impl ToClear<'_> {
             for (price, shift) in prices.iter_mut().zip(&step.shifts) {
                 *price *= shift.exp();
             }
-            (fills, fees, flows, short) = (step.fills, step.fees, Some(step.flows), step.short);
+            (fills, fees, flows, short, solved) = (step.fills, step.fees, step.flows, step.short, true);
             if off < SETTLED {
                 break;
             }
+        }
+        if let Some(error) = failed.filter(|_| !solved) {
+            return Err(error);
         }
         let prices = trades.iter().zip(&ends).flat_map(|(t, e)| [(t.sell, prices[e[0]]), (t.buy, prices[e[1]])]);
         let mut prices: Vec<(Token, f64)> = prices.collect();
         prices.sort_by_key(|p| p.0);
         prices.dedup_by_key(|p| p.0);
-        Ok(Clearing { flows: flows.map(|f| f.markets).unwrap_or_default(), prices, fills, fees, short })
+        Ok(Clearing { flows, prices, fills, fees, short })
     }
 }
 
@@ -269,196 +277,5 @@ fn roots(ends: &[[usize; 2]], tokens: usize) -> Vec<usize> {
         if settled {
             return ends.iter().flatten().map(|&t| root[t]).collect();
         }
-    }
-}
-
-/// A trade in a programme's variables: what it gives, fee included, what it gets, and what it is filled for of the most.
-struct Given {
-    paid: Expression,
-    bought: Expression,
-    surplus: Expression,
-    part: Expression,
-}
-
-/// One programme.
-struct Step<'a, 'v, 'm> {
-    build: Builder<'v, 'm>,
-    clear: &'a ToClear<'a>,
-    ends: &'a [[usize; 2]],
-    /// Of each of the ends: a token whose price stays.
-    roots: &'a [usize],
-    /// Near which the markets are traded.
-    nu: &'a [f64],
-    prices: &'a [f64],
-    fills: &'a [f64],
-}
-
-struct Stepped {
-    flows: super::Flows,
-    shifts: Vec<f64>,
-    fills: Vec<f64>,
-    fees: Vec<f64>,
-    short: Vec<(Token, f64)>,
-}
-
-impl Step<'_, '_, '_> {
-    /// The trade that a claim is of, if there is no other and what it pays is fixed: then it claims a surplus and nothing else.
-    fn sole(&self, claim: &Claim) -> Option<usize> {
-        let &[k] = claim.trades.as_slice() else { return None };
-        let trade = &self.clear.trades[k];
-        (trade.exact == Exact::Sold && trade.fill[0] == trade.fill[1]).then_some(k)
-    }
-
-    /// The surplus that each trade is to be left with, for itself.
-    fn floors(&self) -> Vec<f64> {
-        let mut floors = vec![0.0_f64; self.clear.trades.len()];
-        for claim in self.clear.claims {
-            if let Some(k) = self.sole(claim) {
-                let Trade { rate, fee, fill, .. } = self.clear.trades[k];
-                floors[k] = floors[k].max(claim.surplus).max((claim.price - rate) * (fill[1] + fee[0]));
-            }
-        }
-        floors
-    }
-
-    fn solve(mut self, reach: f64) -> Result<Stepped, ProgramError> {
-        let unit = self.build.unit;
-        let ToClear { trades, claims, presence, .. } = *self.clear;
-        // Shifts are counted in what they move, so that all numbers of the programme are of one size.
-        let mut moved = vec![0.0_f64; self.prices.len()];
-        for (k, trade) in trades.iter().enumerate() {
-            let [s, b] = self.ends[k];
-            let amounts = trade.amounts(self.fills[k] / unit, self.prices[s] / self.prices[b]);
-            let amount = amounts.into_iter().fold(1e-3, f64::max);
-            moved[s] = moved[s].max(amount);
-            moved[b] = moved[b].max(amount);
-        }
-        // Upwards and downwards: prices that nobody gains by moving stay.
-        let mut shift: Vec<Option<[Variable; 2]>> = vec![None; self.prices.len()];
-        for (&t, &root) in self.ends.iter().flatten().zip(self.roots) {
-            if shift[t].is_some() {
-                continue;
-            }
-            // Prices are ratios: one of those that hang together stays.
-            let reach = if t == root { 0.0 } else { reach };
-            let astray = if self.clear.nu.is_empty() { 0.0 } else { (self.prices[t] / self.nu[t]).ln() };
-            let most = [ASTRAY - astray, ASTRAY + astray].map(|most| most.clamp(0.0, reach) * moved[t]);
-            let ways = most.map(|most| self.build.variables.add(variable().min(0.0).max(most)));
-            ways.iter().for_each(|&way| self.build.objective.add_mul(-MOVED, way));
-            shift[t] = Some(ways);
-        }
-        let floors = self.floors();
-        let shared_claims: Vec<&Claim> = claims.iter().filter(|claim| self.sole(claim).is_none()).collect();
-        let mut fill = Vec::with_capacity(trades.len());
-        let mut given: Vec<Given> = Vec::with_capacity(trades.len());
-        let free = presence == Presence::Free;
-        let shared = trades.iter().any(|trade| trade.fee[1] > trade.fee[0]);
-        // What is paid beyond the least fees, less the shares of those who are there.
-        let mut common = Expression::default();
-        let zero = self.build.variables.add(variable().min(0.0).max(0.0));
-        for (k, trade) in trades.iter().enumerate() {
-            let [s, b] = self.ends[k];
-            let [raised, lowered] = [s, b].map(|t| shift[t].unwrap_or([zero; 2]));
-            let [least, most] = trade.fill.map(|x| x / unit);
-            let amount = self.build.variables.add(variable().min(if free { 0.0 } else { least }).max(most));
-            let [fee, share] = [trade.fee[0] / unit, (trade.fee[1] - trade.fee[0]) / unit];
-            let part = if free { amount / most } else { Expression::from(1.0) };
-            let extra = if shared {
-                let own = self.build.variables.add(variable().min(0.0).max(share.min(MOST_FEE * most)));
-                // Who gains nothing that is counted would pay for all.
-                let others = if trade.weight > 0.0 { MOST_FEE * most } else { 0.0 };
-                let others = self.build.variables.add(variable().min(0.0).max(others));
-                self.build.objective.add_mul(-UNFAIR, others);
-                fill.push([amount, own, others]);
-                own + others
-            } else {
-                fill.push([amount, zero, zero]);
-                Expression::default()
-            };
-            common += extra.clone() - share * part.clone();
-            let at = self.fills[k] / unit;
-            let rho = self.prices[s] / self.prices[b];
-            // The exact side moves with the fill, the other with the price as well.
-            let (exact, ratio, by_price) = match trade.exact {
-                Exact::Sold => (amount - extra.clone(), rho, rho * at),
-                Exact::Bought => (Expression::from(amount), rho.recip(), -at / rho),
-            };
-            let mut other = ratio * exact.clone();
-            for (token, [up, down], by_price) in [(s, raised, by_price), (b, lowered, -by_price)] {
-                other.add_mul(by_price / moved[token], up);
-                other.add_mul(-by_price / moved[token], down);
-            }
-            let (sold, bought) = if trade.exact == Exact::Sold { (exact, other) } else { (other, exact) };
-            *self.build.rows[s].get_or_insert_default() += sold.clone();
-            *self.build.rows[b].get_or_insert_default() -= bought.clone();
-            let paid = sold + extra + fee * part.clone();
-            let surplus = bought.clone() - trade.rate * paid.clone();
-            let missed = self.build.variables.add(variable().min(0.0));
-            self.build.objective += trade.weight * surplus.clone();
-            self.build.objective.add_mul(-MISSED, missed);
-            self.build.held.push(constraint::geq(surplus.clone() + missed - floors[k] / unit * part.clone(), 0.0));
-            given.push(Given { paid, bought, surplus, part });
-        }
-        if shared {
-            self.build.held.push(constraint::geq(common, 0.0));
-        }
-        for claim in &shared_claims {
-            let behind = self.build.variables.add(variable().min(0.0));
-            self.build.objective.add_mul(-MISSED, behind);
-            let (mut price, mut surplus) = (Expression::from(behind), Expression::from(behind));
-            for given in claim.trades.iter().map(|&k| &given[k]) {
-                price += given.bought.clone() - claim.price * given.paid.clone();
-                surplus += given.surplus.clone();
-            }
-            if claim.price > 0.0 {
-                self.build.held.push(constraint::geq(price, 0.0));
-            }
-            if claim.surplus <= 0.0 {
-                continue;
-            }
-            if !free {
-                self.build.held.push(constraint::geq(surplus, claim.surplus / unit));
-                continue;
-            }
-            for given in claim.trades.iter().map(|&k| &given[k]) {
-                self.build.held.push(constraint::geq(surplus.clone() - claim.surplus / unit * given.part.clone(), 0.0));
-            }
-        }
-        // A programme without a solution would not say who is in the way.
-        let rows = self.build.rows.iter_mut().enumerate().filter_map(|(t, row)| Some((t, row.as_mut()?)));
-        let lent: Vec<(usize, Variable)> = rows
-            .map(|(t, row)| {
-                let lent = self.build.variables.add(variable().min(0.0));
-                row.add_mul(1.0, lent);
-                self.build.objective.add_mul(-SHORT, lent);
-                (t, lent)
-            })
-            .collect();
-        let ways = shift.iter().flatten().flatten();
-        let named: Vec<Variable> = ways.chain(fill.iter().flatten()).copied().chain(lent.iter().map(|l| l.1)).collect();
-        let view = self.build.view;
-        let (columns, values) = self.build.run(&named)?;
-        let flows = read(view, &columns, &values, unit);
-        let mut others = values[columns.len()..].iter().copied();
-        let shifts = shift
-            .iter()
-            .zip(&moved)
-            .map(|(ways, moved)| {
-                let [up, down] = ways.map_or([0.0; 2], |ways| ways.map(|_| others.next().unwrap_or_default()));
-                ((up - down) / moved).clamp(-reach, reach)
-            })
-            .collect();
-        let (mut fills, mut fees) = (Vec::with_capacity(trades.len()), Vec::with_capacity(trades.len()));
-        for trade in trades {
-            let [x, own, more] = std::array::from_fn(|_| others.next().unwrap_or_default() * unit);
-            let extra = (own + more).max(0.0);
-            let at_fee = trade.at(trade.fee[0] + extra);
-            let x = if trade.exact == Exact::Sold { x - extra } else { x };
-            fills.push(x.clamp(if free { 0.0 } else { at_fee.fill[0] }, at_fee.fill[1]));
-            fees.push(at_fee.fee[0]);
-        }
-        let short = lent.iter().zip(others).filter(|(_, units)| *units > NOTHING * LARGEST);
-        let short = short.map(|((t, _), units)| (view.tokens[*t], units * unit)).collect();
-        Ok(Stepped { flows, shifts, fills, fees, short })
     }
 }
