@@ -3,6 +3,7 @@
 //! - `single`: single orders on generated universes of growing size, from laid-out liquidity to a verified plan: time, its growth with the
 //!   pools, and what is left between the result and what no solution could exceed.
 //! - `compare`: other routers on the same pools, the same order and the same gas, measured against the same bound.
+//! - `prices`: clearing prices found anew, and from those before after some pools have moved.
 //! - `batch`: whole batches: welfare and time, beside what their orders get one by one.
 //! - `intent`: whole portfolios, beside rebalances put together of single trades.
 //! - `load`: a running service under auctions at a steady rate: latency, time left, memory.
@@ -22,6 +23,7 @@ mod compare;
 mod intent;
 mod load;
 mod opponents;
+mod prices;
 mod scenario;
 mod service;
 mod show;
@@ -47,6 +49,7 @@ enum Command {
     Single(single::SingleArgs),
     /// Other routers on the same pools, order, gas and bound.
     Compare(compare::CompareArgs),
+    Prices(prices::PricesArgs),
     Batch(batch::BatchArgs),
     Load(load::LoadArgs),
     Intent(intent::IntentArgs),
@@ -58,6 +61,7 @@ fn main() -> anyhow::Result<()> {
     let report = match cli.command {
         Command::Single(args) => args.run()?,
         Command::Compare(args) => args.run()?,
+        Command::Prices(args) => args.run()?,
         Command::Batch(args) => args.run()?,
         Command::Load(args) => args.run()?,
         Command::Intent(args) => args.run()?,

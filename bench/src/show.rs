@@ -12,16 +12,21 @@ pub struct Report {
     pub figures: Value,
 }
 
-/// What is true of every figure here.
-pub fn caveats() -> String {
+/// The program, and the machine it ran on.
+pub fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split_whitespace().next().unwrap_or("unknown");
+    format!("ballast-bench {}, {cores} cores, load {load} at the end, of which this is a part", env!("CARGO_PKG_VERSION"))
+}
+
+/// What is true of every figure here.
+pub fn caveats() -> String {
     format!(
-        "ballast-bench {}. Before the numbers: one thread of {cores} cores, with others at work on the same machine (load {load} at the \
-         end), so times move from run to run; `cpu` is processor time of the thread, `ms` the wall. Universes and orders are generated, \
-         calibrated to one real auction; the larger ones are extrapolated.",
-        env!("CARGO_PKG_VERSION"),
+        "{}. Before the numbers: one thread, with others at work on the same machine, so times move from run to run; `cpu` is processor \
+         time of the thread, `ms` the wall. Universes and orders are generated, calibrated to one real auction; the larger ones are \
+         extrapolated.",
+        machine(),
     )
 }
 

@@ -102,16 +102,29 @@ pub fn solve(snapshot: &Snapshot, problem: &Problem, warm: Option<&[f64]>, barre
 /// `anchor` keeps its reference value; `gas_price` is what a unit of gas costs. From `warm` prices, those of the same markets before some
 /// of them moved, fewer steps lead there.
 pub fn clearing_prices(snapshot: &Snapshot, anchor: Token, gas_price: f64, warm: Option<&[f64]>, budget: &Budget) -> Vec<f64> {
-    let problem = Problem {
-        wanted: vec![Wanted { token: anchor, weight: 1.0, free: true }],
-        gas: GasPrice { token: anchor, price: gas_price, fixed: 0.0 },
-        ..Problem::default()
-    };
+    let problem = cycles(anchor, gas_price);
     let mut search = Search::new(snapshot, &problem, warm, &[], budget);
     let view = search.whole.clone();
     // The rounder corners would only lead away from prices that are nearly right.
     search.refine(&view, if warm.is_some() { refine::SHARPEST } else { &refine::STAGES });
     search.prices
+}
+
+/// What all markets together could earn at `prices`, each after its gas, in units of `anchor`: the dual's value. No cycles earn more, and
+/// clearing prices leave the least of it.
+pub fn unclaimed(snapshot: &Snapshot, anchor: Token, gas_price: f64, prices: &[f64]) -> f64 {
+    let view = View::whole(&snapshot.markets, &snapshot.identity, &cycles(anchor, gas_price));
+    let unit = prices[anchor as usize];
+    view.bound(prices, gas_price * unit) / unit
+}
+
+/// Nothing is brought, and what cycles earn is wanted in one token.
+fn cycles(anchor: Token, gas_price: f64) -> Problem {
+    Problem {
+        wanted: vec![Wanted { token: anchor, weight: 1.0, free: true }],
+        gas: GasPrice { token: anchor, price: gas_price, fixed: 0.0 },
+        ..Problem::default()
+    }
 }
 
 /// Flows on a choice of markets near `prices`, by the linear programme alone: step 3 for prices found elsewhere. Of each market the

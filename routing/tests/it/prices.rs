@@ -1,7 +1,7 @@
 //! Clearing prices, found anew and from those before.
 
 use ballast_routing::curve::{Curve, Product, Response};
-use ballast_routing::{Budget, Markets, Snapshot, Token, clearing_prices};
+use ballast_routing::{Budget, Markets, Snapshot, Token, clearing_prices, unclaimed};
 use rand::prelude::*;
 use rand_chacha::ChaCha8Rng;
 
@@ -16,8 +16,8 @@ const TOLERANCE: f64 = 1e-9;
 /// The token whose price stays one, and which pays for gas.
 const ANCHOR: Token = 0;
 
-/// What all markets together could earn at these prices, each after its gas: clearing prices leave the least of it.
-fn unclaimed(markets: &Markets, prices: &[f64]) -> f64 {
+/// What all markets together could earn at these prices, each after its gas, market by market.
+fn earned(markets: &Markets, prices: &[f64]) -> f64 {
     let mut response = Response::default();
     let earned = (0..markets.len() as u32).map(|market| {
         let (curve, nu) =
@@ -63,7 +63,8 @@ fn warm_prices_clear_as_well_as_cold_ones() {
         let old = find(&Snapshot::new(before), None);
         let after = Snapshot::new(after);
         let [stale, cold, warm] =
-            [old.clone(), find(&after, None), find(&after, Some(&old))].map(|p| unclaimed(after.markets(), &p));
+            [old.clone(), find(&after, None), find(&after, Some(&old))].map(|p| unclaimed(&after, ANCHOR, GAS_PRICE, &p));
+        assert!((stale - earned(after.markets(), &old)).abs() <= TOLERANCE * stale, "seed {seed}");
         // The old prices would not do: there was something to find.
         assert!(stale > cold + 1.0, "seed {seed}: {stale} with the old prices, {cold} with new ones");
         assert!(warm <= cold * (1.0 + TOLERANCE), "seed {seed}: {warm} from warm prices, {cold} from cold ones");

@@ -8,6 +8,8 @@ pub enum Subject {
     Order,
     /// A pool, or another piece of liquidity.
     Pool,
+    /// A solution of several orders.
+    Solution,
 }
 
 impl fmt::Display for Subject {
@@ -15,6 +17,7 @@ impl fmt::Display for Subject {
         f.write_str(match self {
             Self::Order => "order",
             Self::Pool => "pool",
+            Self::Solution => "solution",
         })
     }
 }

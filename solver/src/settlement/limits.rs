@@ -44,20 +44,27 @@ pub fn enforce(limits: &Limits, auction: &Auction, report: &mut Report) {
     if auction.id.is_none() {
         return;
     }
-    for (order, (answer, _)) in auction.orders.iter().zip(&mut report.answers) {
+    let Report { answers, batch, withheld, pairs, sequence, drops, .. } = report;
+    for (order, (answer, _)) in auction.orders.iter().zip(answers) {
         let Answer::Filled(filled) = &*answer else { continue };
         if let Err(exceeded) = check(limits, auction, &filled.verified) {
-            report.drops.add(Subject::Order, Some(order.uid.to_string()), exceeded.reason(), &exceeded.to_string());
+            drops.add(Subject::Order, Some(order.uid.to_string()), exceeded.reason(), &exceeded.to_string());
             *answer = Answer::Unfilled(exceeded.reason().to_owned());
         }
     }
-    if let Ok(batch) = &report.batch
-        && let Err(exceeded) = check(limits, auction, &batch.verified)
+    let mut checked = |verified: &Verified| {
+        check(limits, auction, verified)
+            .inspect_err(|exceeded| drops.add(Subject::Solution, None, exceeded.reason(), &exceeded.to_string()))
+    };
+    if let Ok(whole) = batch
+        && let Err(exceeded) = checked(&whole.verified)
     {
-        report.batch = Err(exceeded.to_string());
+        *batch = Err(exceeded.to_string());
+        // What was held back for its sake.
+        withheld.clear();
     }
-    report.sequence.after.retain(|(_, again)| check(limits, auction, &again.verified).is_ok());
-    report.pairs.retain(|pair| check(limits, auction, &pair.verified).is_ok());
+    sequence.after.retain(|(_, again)| checked(&again.verified).is_ok());
+    pairs.retain(|pair| checked(&pair.verified).is_ok());
 }
 
 /// Checks one solution.
