@@ -1,6 +1,6 @@
 //! Requests that no driver would send.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
 use ballast_fixtures::demo;
@@ -98,6 +98,22 @@ fn slow_clients_are_let_go() {
     // Not even a head: there is nobody to answer.
     let headless = raw(&server, "POST /so");
     assert!(headless.is_empty() || headless.starts_with("HTTP/1.1 408"), "{headless:?}");
+    assert!(server.solve(&request(&demo(), LONG)).len() >= 10);
+}
+
+#[test]
+fn who_does_not_read_is_let_go() {
+    let server = Server::start("unread", "[server]\nidle_timeout = \"300ms\"");
+    let mut stream = TcpStream::connect(server.public.trim_start_matches("http://")).unwrap();
+    stream.set_write_timeout(Some(LONG)).unwrap();
+    let ask = "GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n".repeat(100);
+    // The answers fill what both ends hold. Then nothing more is read of the questions, and in the end the connection is gone.
+    let error = loop {
+        if let Err(error) = stream.write_all(ask.as_bytes()) {
+            break error;
+        }
+    };
+    assert!(matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{error}");
     assert!(server.solve(&request(&demo(), LONG)).len() >= 10);
 }
 
