@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::failures::{Failures, Suspect, suspects};
 use super::metrics;
+use crate::archive::Summary;
 use crate::auction::Auction;
 use crate::config::Settings;
 use crate::pipeline;
@@ -17,8 +18,13 @@ use crate::settlement::Verified;
 /// that being late, busy or switched off is no error.
 pub(super) const NOTHING: &[u8] = br#"{"solutions":[]}"#;
 
-/// What has been found of an auction so far; `None` once a reply is being made of it.
-pub(super) struct Found(Mutex<Option<Vec<One>>>);
+/// What has been found of an auction so far.
+pub(super) struct Found {
+    /// The orders that it has.
+    orders: usize,
+    /// `None` once a reply is being made of it.
+    solutions: Mutex<Option<Vec<One>>>,
+}
 
 struct One {
     score: U256,
@@ -27,8 +33,8 @@ struct One {
 }
 
 impl Found {
-    pub(super) fn new() -> Self {
-        Self(Mutex::new(Some(Vec::new())))
+    pub(super) fn new(orders: usize) -> Self {
+        Self { orders, solutions: Mutex::new(Some(Vec::new())) }
     }
 
     /// Adds a solution, if it is not too late for it.
@@ -37,7 +43,7 @@ impl Found {
         let suspects = suspects(auction, &solution);
         tracing::debug!(order = solution.id, score = %verified.score(), "found");
         let one = One { score: verified.score(), solution, suspects };
-        if let Some(found) = &mut *self.0.lock() {
+        if let Some(found) = &mut *self.solutions.lock() {
             // A later one for the same orders takes the place of the one before.
             match found.iter_mut().find(|known| known.solution.id == one.solution.id) {
                 Some(known) => *known = one,
@@ -46,11 +52,12 @@ impl Found {
         }
     }
 
-    /// The reply, the best solution first; `None` if somebody else makes it. What it consists of is remembered.
-    pub(super) fn reply(&self, auction: Option<&str>, most: ByteSize, failures: &Failures) -> Option<Bytes> {
-        let mut found = self.0.lock().take()?;
+    /// The reply, the best solution first, and what it comes to; `None` if somebody else makes it. What it consists of is remembered.
+    pub(super) fn reply(&self, auction: Option<&str>, most: ByteSize, failures: &Failures) -> Option<(Bytes, Summary)> {
+        let mut found = self.solutions.lock().take()?;
         // The order in which they were found is not the same twice; they are numbered by order.
         found.sort_by(|a, b| b.score.cmp(&a.score).then(a.solution.id.cmp(&b.solution.id)));
+        let summary = Summary::of(self.orders, found.iter().map(|one| (one.score, &one.solution)).collect());
         let (scores, rest): (Vec<_>, Vec<_>) = found.into_iter().map(|one| (one.score, (one.solution, one.suspects))).unzip();
         let (mut solutions, suspects): (Vec<_>, Vec<_>) = rest.into_iter().unzip();
         solutions.iter_mut().zip(0..).for_each(|(solution, id)| solution.id = id);
@@ -60,7 +67,7 @@ impl Found {
             metrics::sent(kept, scores.iter().take(kept).map(|score| f64::from(*score) * 1e-18).sum());
         }
         tracing::info!(solutions = kept, "solved");
-        Some(text)
+        Some((text, summary))
     }
 }
 
@@ -92,11 +99,12 @@ mod tests {
     fn a_reply_keeps_the_best_that_fit_and_is_made_once() {
         let mut auction = Auction::new(&ballast_fixtures::demo(), |_| true);
         auction.orders.truncate(3);
-        let (settings, found, failures) = (Settings::default(), Found::new(), Failures::new());
+        let (settings, found, failures) = (Settings::default(), Found::new(3), Failures::new());
         let sink = |auction: &Auction, verified: &Verified| found.add(auction, &settings, verified);
         let report = pipeline::solve_with(&mut auction, &settings, &|| false, &sink);
         let all = report.solutions();
-        let text = found.reply(Some("1"), ByteSize::mb(1), &failures).unwrap();
+        let (text, summary) = found.reply(Some("1"), ByteSize::mb(1), &failures).unwrap();
+        assert_eq!(summary, Summary { gap_bps: None, ..Summary::new(&report) });
         assert_eq!(text, serde_json::to_vec(&Reply::Solutions { solutions: all.clone() }).unwrap());
         assert_eq!(found.reply(Some("1"), ByteSize::mb(1), &failures), None);
         let (part, kept) = write(all.clone(), ByteSize::b(text.len() as u64 - 1));

@@ -113,7 +113,7 @@ async fn dispatch(
 ) -> Done {
     let lane = if request.id.is_none() { &service.quotes } else { &service.auctions };
     let (id, finish, most) = (request.id.clone(), settings.server.finish, settings.server.max_reply);
-    let found = Arc::new(Found::new());
+    let found = Arc::new(Found::new(request.orders.iter().flatten().count()));
     let (answer, mut answered) = oneshot::channel();
     let job = {
         let (service, found, span) = (service.clone(), found.clone(), span.clone());
@@ -143,9 +143,9 @@ async fn dispatch(
         () = ending => false,
     };
     match span.in_scope(|| found.reply(id.as_deref(), most, &service.failures)) {
-        Some(reply) if reply != NOTHING => Done { reply: Some(reply), ..Done::nothing(Outcome::Cut) },
+        Some((reply, found)) if reply != NOTHING => Done { outcome: Outcome::Cut, reply: Some(reply), found: Some(found) },
         _ if failed => Done::nothing(Outcome::Failed),
-        Some(_) => Done::nothing(Outcome::Late),
+        Some((_, found)) => Done { found: Some(found), ..Done::nothing(Outcome::Late) },
         // The search has returned this very moment, and its reply is being written.
         None => match tokio::time::timeout_at(deadline.reply.into(), answered).await {
             Ok(Ok(answer)) => Done::answered(answer),
@@ -176,5 +176,5 @@ fn work(
     let reply = found.reply(auction.id.as_deref(), settings.server.max_reply, &service.failures);
     metrics::solved(&auction, &report);
     tracing::debug!(orders = auction.orders.len(), pools = report.pools, dropped = report.drops.iter().count(), "searched");
-    (reply, Summary::new(&report))
+    (reply.map(|(text, _)| text), Summary::new(&report))
 }

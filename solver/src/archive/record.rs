@@ -1,8 +1,10 @@
+use std::cmp::Reverse;
 use std::time::SystemTime;
 
 use alloy_primitives::U256;
 use alloy_primitives::bytes::Bytes;
-use ballast_wire::Amount;
+use ballast_wire::{Amount, Solution, Trade};
+use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Report;
@@ -66,32 +68,46 @@ pub enum Ended {
     Failed,
 }
 
-/// An auction's outcome in numbers.
+/// An auction's outcome in numbers: of the solutions that may be settled together, the best first.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
     /// Orders that were solved for.
     pub orders: usize,
-    /// Orders with a solution.
+    /// Orders that the solutions fill.
     pub filled: usize,
-    /// What the solutions of single orders score, in wei.
+    /// What the solutions score, in wei.
     pub score: Amount,
-    /// Basis points of what is traded that the solutions are below the bound, at most; 0 when nothing is.
-    pub gap_bps: f64,
+    /// Basis points of what is traded that the solutions of single orders are below their bounds, at most; 0 when nothing is. None where
+    /// the search was cut short.
+    pub gap_bps: Option<f64>,
 }
 
 impl Summary {
     /// Sums a report up.
     pub fn new(report: &Report) -> Self {
-        let mut score = U256::ZERO;
-        let (mut filled, mut gap, mut size) = (0, 0.0, 0.0);
-        for (_, found) in report.filled() {
-            filled += 1;
-            score = score.saturating_add(found.verified.score());
-            gap += found.gaps.total;
-            size += found.gaps.size;
-        }
+        let (gap, size) = report.filled().fold((0.0, 0.0), |(gap, size), (_, f)| (gap + f.gaps.total, size + f.gaps.size));
         let gap_bps = if size > 0.0 { 1e4 * gap / size } else { 0.0 };
-        Self { orders: report.answers.len(), filled, score: Amount(score), gap_bps }
+        let solutions = report.verified().map(|verified| (verified.score(), verified.solution())).collect();
+        Self { gap_bps: Some(gap_bps), ..Self::of(report.answers.len(), solutions) }
+    }
+
+    /// Of so many orders, and solutions with their scores: those count that fill no order of a better one.
+    pub(crate) fn of(orders: usize, mut solutions: Vec<(U256, &Solution)>) -> Self {
+        solutions.sort_by_key(|(score, _)| Reverse(*score));
+        let (mut filled, mut sum) = (FxHashSet::default(), U256::ZERO);
+        for (score, solution) in solutions {
+            let fills = || {
+                solution.trades.iter().filter_map(|trade| match trade {
+                    Trade::Fulfillment(fill) => Some(fill.order),
+                    Trade::Jit(_) => None,
+                })
+            };
+            if fills().all(|order| !filled.contains(&order)) {
+                filled.extend(fills());
+                sum = sum.saturating_add(score);
+            }
+        }
+        Self { orders, filled: filled.len(), score: Amount(sum), gap_bps: None }
     }
 }

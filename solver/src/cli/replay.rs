@@ -167,7 +167,7 @@ impl Totals {
             for (k, (summary, ms)) in [(then, meta.reply_ms), (&replayed.now, replayed.now_ms)].into_iter().enumerate() {
                 this.filled[k] += summary.filled;
                 this.score[k] += eth(summary.score.0);
-                gaps[k].push(summary.gap_bps);
+                gaps[k].extend(summary.gap_bps);
                 times[k].push(ms);
             }
         }
@@ -185,6 +185,10 @@ fn median(mut values: Vec<f64>) -> f64 {
 /// The ratio of now to then.
 fn ratio([then, now]: [f64; 2]) -> String {
     if then > 0.0 { format!("{:.4}", now / then) } else { "-".to_owned() }
+}
+
+fn gap(summary: &Summary) -> String {
+    summary.gap_bps.map_or_else(|| "-".to_owned(), |gap| format!("{gap:.3}"))
 }
 
 fn rows(auctions: &[Replayed]) -> String {
@@ -206,8 +210,8 @@ fn rows(auctions: &[Replayed]) -> String {
             digits(eth(now.score.0)),
             then(|_, s| digits(eth(s.score.0))),
             score,
-            format!("{:.3}", now.gap_bps),
-            then(|_, s| format!("{:.3}", s.gap_bps)),
+            gap(now),
+            then(|_, s| gap(s)),
             format!("{now_ms:.1}"),
             then(|m, _| format!("{:.1}", m.reply_ms)),
             time,

@@ -47,7 +47,7 @@ fn archived_auctions_are_compared_with_what_was_answered_then() {
     std::fs::write(directory.join("notes.txt"), "not an auction").unwrap();
     let path = directory.to_str().unwrap();
 
-    let output = good(&["replay", path]);
+    let output = good(&["replay", path, "--budget", "10m"]);
     for words in ["1970-01-01T00:16:40Z", "0.5000", "2.0000", "3 auctions compared: 1 better, 1 worse, 1 the same"] {
         assert!(out(&output).contains(words), "{words:?} is not in {}", out(&output));
     }
@@ -55,7 +55,7 @@ fn archived_auctions_are_compared_with_what_was_answered_then() {
         assert!(err(&output).contains(words), "{words:?} is not in {}", err(&output));
     }
 
-    let comparison: Value = serde_json::from_slice(&good(&["replay", path, "--json"]).stdout).unwrap();
+    let comparison: Value = serde_json::from_slice(&good(&["replay", path, "--json", "--budget", "10m"]).stdout).unwrap();
     let ids: Vec<&str> = comparison["auctions"].as_array().unwrap().iter().filter_map(|a| a["then"]["id"].as_str()).collect();
     assert_eq!(ids, ["then-better", "then-the-same", "then-worse"]);
     assert_eq!(comparison["auctions"][3]["file"], "plain.json");
