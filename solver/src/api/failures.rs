@@ -1,5 +1,6 @@
 //! What solutions were made of, and what is avoided since some failed.
 
+use std::hash::{BuildHasher, RandomState};
 use std::time::Instant;
 
 use alloy_primitives::Address;
@@ -30,12 +31,23 @@ impl Suspect {
     fn pool(pool: &Pool) -> Self {
         Self::Pool(pool.address, pool.market.tokens().to_vec())
     }
+}
 
+/// A suspect in a few bytes: thousands of solutions are remembered, and each uses a dozen things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Mark {
+    Order(u64),
+    Pool(u64),
+    Token(u64),
+    Batch,
+}
+
+impl Mark {
     /// Failures after which it is avoided.
     fn allowance(&self, avoid: &Avoid) -> u32 {
         match self {
             Self::Order(_) => avoid.order_after,
-            Self::Pool(..) => avoid.pool_after,
+            Self::Pool(_) => avoid.pool_after,
             Self::Token(_) => avoid.token_after,
             Self::Batch => avoid.batch_after,
         }
@@ -49,23 +61,38 @@ struct Suspicion {
 }
 
 /// Solutions by auction and number, and suspects.
-pub(super) struct Failures(Mutex<Memory>);
+pub(super) struct Failures {
+    memory: Mutex<Memory>,
+    /// With a key that nobody outside knows: no two names are made to meet.
+    hasher: RandomState,
+}
 
 struct Memory {
-    solutions: Cache<(String, u64), Vec<Suspect>>,
-    suspects: Cache<Suspect, Suspicion>,
+    solutions: Cache<(String, u64), Box<[Mark]>>,
+    suspects: Cache<Mark, Suspicion>,
 }
 
 impl Failures {
     pub(super) fn new() -> Self {
-        Self(Mutex::new(Memory { solutions: Cache::new(REMEMBERED), suspects: Cache::new(SUSPECTED) }))
+        let memory = Memory { solutions: Cache::new(REMEMBERED), suspects: Cache::new(SUSPECTED) };
+        Self { memory: Mutex::new(memory), hasher: RandomState::new() }
+    }
+
+    fn mark(&self, suspect: &Suspect) -> Mark {
+        let name = self.hasher.hash_one(suspect);
+        match suspect {
+            Suspect::Order(_) => Mark::Order(name),
+            Suspect::Pool(..) => Mark::Pool(name),
+            Suspect::Token(_) => Mark::Token(name),
+            Suspect::Batch => Mark::Batch,
+        }
     }
 
     /// Notes what each solution of an auction's reply uses.
     pub(super) fn remember(&self, auction: &str, solutions: impl IntoIterator<Item = (u64, Vec<Suspect>)>) {
-        let mut memory = self.0.lock();
+        let mut memory = self.memory.lock();
         for (id, suspects) in solutions {
-            memory.solutions.insert((auction.to_owned(), id), suspects);
+            memory.solutions.insert((auction.to_owned(), id), suspects.iter().map(|suspect| self.mark(suspect)).collect());
         }
     }
 
@@ -77,31 +104,32 @@ impl Failures {
             _ => return,
         };
         let (Some(auction), Some(ids)) = (&notification.auction_id, &notification.solution_id) else { return };
-        let mut memory = self.0.lock();
+        let mut memory = self.memory.lock();
         let Memory { solutions, suspects } = &mut *memory;
         for id in ids.as_slice() {
             let Some(used) = solutions.get(&(auction.clone(), *id)) else { continue };
-            for suspect in used {
+            for suspect in used.iter() {
                 if !failed {
                     suspects.remove(suspect);
                     continue;
                 }
                 let earlier = suspects.get(suspect).filter(|s| s.until > now).map_or(0, |s| s.failures);
                 let until = now.checked_add(avoid.period).unwrap_or(now);
-                suspects.insert(suspect.clone(), Suspicion { failures: earlier.saturating_add(1), until });
+                suspects.insert(*suspect, Suspicion { failures: earlier.saturating_add(1), until });
             }
         }
     }
 
     /// Takes out of an auction what is to be avoided now.
     pub(super) fn avoid(&self, auction: &mut Auction, avoid: &Avoid, now: Instant) {
-        let memory = self.0.lock();
+        let memory = self.memory.lock();
         if memory.suspects.is_empty() {
             return;
         }
         let avoided = |suspect: &Suspect| {
-            let allowance = suspect.allowance(avoid);
-            allowance > 0 && memory.suspects.peek(suspect).is_some_and(|s| s.until > now && s.failures >= allowance)
+            let mark = self.mark(suspect);
+            let allowance = mark.allowance(avoid);
+            allowance > 0 && memory.suspects.peek(&mark).is_some_and(|s| s.until > now && s.failures >= allowance)
         };
         auction.alone |= avoided(&Suspect::Batch);
         let tokens: Vec<bool> =
