@@ -66,8 +66,7 @@ impl PricesArgs {
         }
         let rows = self.moved.iter().map(|&count| row(count, &samples));
         let text = format!(
-            "{}\n\n{}\n\nProcessor time of the quicker of two runs; left to arbitrage in native tokens, on average; at most: the warm prices \
-             over the cold ones.\n\n{}\n",
+            "{}\n\n{}\n\nProcessor time of the quicker of two runs; what is left to arbitrage in native tokens, on average.\n\n{}\n",
             caveats(),
             universes.join("\n"),
             table(&HEADER, rows)

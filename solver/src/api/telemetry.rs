@@ -1,6 +1,7 @@
 //! Logs and traces.
 
 use std::collections::HashMap;
+use std::io::IsTerminal;
 
 use anyhow::Context;
 use opentelemetry::trace::TracerProvider;
@@ -30,7 +31,7 @@ pub(super) fn init(log: &Log, traces: &Traces) -> anyhow::Result<Telemetry> {
         Ok(filter) => EnvFilter::try_new(filter).context("RUST_LOG")?,
         Err(_) => EnvFilter::try_new(&log.filter).context("log.filter")?,
     };
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let lines = match log.format {
         Format::Human => lines.boxed(),
         Format::Json => lines.json().flatten_event(true).boxed(),
