@@ -9,13 +9,18 @@ use alloy::eips::{BlockId, BlockNumberOrTag};
 use alloy::rpc::client::{RpcClient, Waiter};
 use alloy::rpc::types::{Block, TransactionInput, TransactionRequest};
 use alloy::transports::{RpcError, TransportError};
+use alloy_primitives::map::HashMap;
 use alloy_primitives::{Address, B256, Bytes, TxKind};
 use alloy_sol_types::SolCall;
+use futures_util::FutureExt;
+use futures_util::stream::{StreamExt, TryStreamExt, iter};
 
 pub use vault::pool_contract;
 
 /// Calls in one JSON-RPC batch: what public nodes take, too.
 const BATCH: usize = 100;
+/// Batches that are on their way at a time.
+const TOGETHER: usize = 4;
 
 /// A node that does not answer, or not as a node would.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +90,7 @@ impl View {
         self.timestamp
     }
 
-    /// Asks contracts, each its own question of one kind; the answers are in the questions' order.
+    /// Asks contracts, each its own question of one kind; the answers are in the questions' order. What is asked twice is asked once.
     ///
     /// # Errors
     /// When the node does not answer. What a single contract does not answer is an error in its place.
@@ -93,17 +98,26 @@ impl View {
         &self,
         questions: impl IntoIterator<Item = (Address, C)>,
     ) -> Result<Vec<Result<C::Return, ReadError>>, NodeError> {
-        let (contracts, requests): (Vec<Address>, Vec<TransactionRequest>) =
-            questions.into_iter().map(|(to, call)| (to, request(Some(to), call.abi_encode().into()))).unzip();
+        let (mut requests, mut asked) = (Vec::new(), Vec::new());
+        let mut places: HashMap<(Address, Bytes), usize> = HashMap::default();
+        for (contract, call) in questions {
+            let data = Bytes::from(call.abi_encode());
+            let place = *places.entry((contract, data.clone())).or_insert(requests.len());
+            if place == requests.len() {
+                requests.push(request(Some(contract), data));
+            }
+            asked.push((contract, place));
+        }
         let answers = self.call(&requests).await?;
-        Ok(contracts
-            .into_iter()
-            .zip(answers)
-            .map(|(contract, answer)| {
-                let failed = |reason| ReadError { contract, call: C::SIGNATURE, reason };
-                C::abi_decode_returns(&answer.map_err(failed)?).map_err(|e| failed(format!("not what it should answer: {e}")))
-            })
-            .collect())
+        let answer = |&(contract, place): &(Address, usize)| {
+            let failed = |reason: &str| ReadError { contract, call: C::SIGNATURE, reason: reason.to_owned() };
+            match answers.get(place) {
+                Some(Ok(data)) => C::abi_decode_returns(data).map_err(|e| failed(&format!("not what it should answer: {e}"))),
+                Some(Err(reason)) => Err(failed(reason)),
+                None => Err(failed("no answer")),
+            }
+        };
+        Ok(asked.iter().map(answer).collect())
     }
 
     /// Asks one contract one question.
@@ -125,22 +139,25 @@ impl View {
     }
 
     async fn call(&self, requests: &[TransactionRequest]) -> Result<Vec<Result<Bytes, String>>, NodeError> {
+        let batches: Vec<_> = requests.chunks(BATCH).map(|batch| self.batch(batch).boxed()).collect();
+        Ok(iter(batches).buffered(TOGETHER).try_collect::<Vec<_>>().await?.into_iter().flatten().collect())
+    }
+
+    async fn batch(&self, requests: &[TransactionRequest]) -> Result<Vec<Result<Bytes, String>>, NodeError> {
         let block = BlockId::hash_canonical(self.hash);
+        let mut batch = self.client.new_batch();
+        let waiters = requests
+            .iter()
+            .map(|request| batch.add_call("eth_call", &(request, block)))
+            .collect::<Result<Vec<Waiter<Bytes>>, _>>()?;
+        batch.send().await?;
         let mut answers = Vec::with_capacity(requests.len());
-        for requests in requests.chunks(BATCH) {
-            let mut batch = self.client.new_batch();
-            let waiters = requests
-                .iter()
-                .map(|request| batch.add_call("eth_call", &(request, block)))
-                .collect::<Result<Vec<Waiter<Bytes>>, _>>()?;
-            batch.send().await?;
-            for waiter in waiters {
-                answers.push(match waiter.await {
-                    Ok(answer) => Ok(answer),
-                    Err(RpcError::ErrorResp(refusal)) => Err(refusal.message.into_owned()),
-                    Err(error) => return Err(error.into()),
-                });
-            }
+        for waiter in waiters {
+            answers.push(match waiter.await {
+                Ok(answer) => Ok(answer),
+                Err(RpcError::ErrorResp(refusal)) => Err(refusal.message.into_owned()),
+                Err(error) => return Err(error.into()),
+            });
         }
         Ok(answers)
     }
