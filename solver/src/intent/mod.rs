@@ -16,9 +16,9 @@ pub mod abi;
 mod basket;
 #[cfg(feature = "chain")]
 mod call;
-#[cfg(feature = "chain")]
-mod chain;
 mod costs;
+#[cfg(feature = "chain")]
+mod feed;
 pub mod import;
 pub mod judge;
 pub mod orders;
@@ -32,19 +32,25 @@ pub mod size;
 pub mod state;
 pub mod together;
 mod typed;
+#[cfg(feature = "chain")]
+mod vault;
 
 pub use basket::{Task, is_narrow, narrowed};
 #[cfg(feature = "chain")]
 pub use call::CallError;
-#[cfg(feature = "chain")]
-pub use chain::VaultError;
-#[cfg(feature = "serve")]
-pub(crate) use chain::{Feed, feed_price};
 pub use costs::Costs;
+#[cfg(feature = "serve")]
+pub(crate) use feed::{Prices, Quote, feeds};
 pub use judge::Moment;
 pub use plan::{Execute, Plan, PlanError, as_executor, executor};
+#[cfg(feature = "serve")]
+pub(crate) use signature::signed;
 #[cfg(feature = "evm")]
 pub use signature::{SignatureError, check_signature};
 #[cfg(feature = "evm")]
 pub use simulate::{Simulated, Verdict, simulate};
 pub use typed::{cancellation, digest, domain, typed};
+#[cfg(feature = "serve")]
+pub(crate) use vault::Vault;
+#[cfg(feature = "chain")]
+pub use vault::VaultError;

@@ -1,5 +1,5 @@
-use alloy_primitives::{Address, Signature};
-use ballast_wire::intent::{Intent, Scheme};
+use alloy_primitives::{Address, B256, Signature as KeySignature};
+use ballast_wire::intent::{Intent, Scheme, Signature};
 
 use super::digest;
 
@@ -32,16 +32,21 @@ pub enum SignatureError {
 /// # Errors
 /// When it is missing or not the owner's.
 pub fn check_signature(intent: &Intent) -> Result<(), SignatureError> {
-    let signature = intent.signature.as_ref().ok_or(SignatureError::Missing)?;
+    signed(intent.owner, &digest(intent), intent.signature.as_ref()).map(|_| ())
+}
+
+/// The same of any hash that an owner is to sign.
+pub(crate) fn signed<'a>(owner: Address, hash: &B256, signature: Option<&'a Signature>) -> Result<&'a Signature, SignatureError> {
+    let signature = signature.ok_or(SignatureError::Missing)?;
     if signature.scheme == Scheme::Eip1271 {
-        return Ok(());
+        return Ok(signature);
     }
     let malformed = |e: alloy_primitives::SignatureError| SignatureError::Malformed(e.to_string());
-    let parsed = Signature::from_raw(&signature.data).map_err(malformed)?;
+    let parsed = KeySignature::from_raw(&signature.data).map_err(malformed)?;
     // The other of the two forms is as good to the curve, and not to the contract.
     if parsed.normalize_s().is_some() {
         return Err(SignatureError::Malformed("s is in the upper half of the curve".into()));
     }
-    let signer = parsed.recover_address_from_prehash(&digest(intent)).map_err(malformed)?;
-    if signer == intent.owner { Ok(()) } else { Err(SignatureError::Signer { signer, owner: intent.owner }) }
+    let signer = parsed.recover_address_from_prehash(hash).map_err(malformed)?;
+    if signer == owner { Ok(signature) } else { Err(SignatureError::Signer { signer, owner }) }
 }

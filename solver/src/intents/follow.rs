@@ -9,7 +9,7 @@ use ballast_wire::intent::Intent;
 
 use super::health::Dependency;
 use super::worker::{Trouble, Worker};
-use super::{metrics, numbers, seconds};
+use super::{decimal, metrics, numbers, seconds};
 use crate::intent::Verdict;
 use crate::intent::abi::RebalanceSettlement as abi;
 use crate::settlement::{Node, SubmitError};
@@ -101,12 +101,11 @@ impl Worker {
             let said = format!("{} is mined, and the contract has not counted it", attempt.transaction);
             return self.ask(Dependency::Node, Err(Contradiction(said)));
         }
-        let part = |x: U256| ballast_wire::Decimal::from_atoms(x).to_string();
         let told = numbers([
-            ("valueBefore", part(outcome.valueBefore)),
-            ("valueAfter", part(outcome.valueAfter)),
-            ("loss", part(outcome.loss)),
-            ("credit", part(outcome.credit)),
+            ("valueBefore", decimal(outcome.valueBefore)),
+            ("valueAfter", decimal(outcome.valueAfter)),
+            ("loss", decimal(outcome.loss)),
+            ("credit", decimal(outcome.credit)),
             ("landed", outcome.landed.to_string()),
             ("gasUsed", receipt.gas_used.to_string()),
         ]);

@@ -36,6 +36,11 @@ impl Health {
         self.0.lock().clone()
     }
 
+    /// Whether something is said to fail.
+    pub(super) fn is_failing(&self, dependency: Dependency) -> bool {
+        self.0.lock().contains_key(dependency.name())
+    }
+
     /// Notes whether something that was asked has answered, and passes it on.
     pub(super) fn heard<T, E: std::fmt::Display>(&self, from: Dependency, answer: Result<T, E>) -> Result<T, E> {
         let mut failing = self.0.lock();

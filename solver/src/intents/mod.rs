@@ -14,11 +14,11 @@
 //! counts settlements itself: so none is made twice.
 
 pub(crate) mod api;
-mod chain;
 mod decide;
 mod follow;
 mod health;
 mod metrics;
+mod oracle;
 mod settle;
 mod signature;
 mod watch;
@@ -28,8 +28,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use alloy_primitives::U256;
 use anyhow::Context;
 use ballast_store::{Change, Lease, Numbers, Record, Status, Store, StoreError};
+use ballast_wire::Decimal;
 use tokio::sync::OnceCell;
 
 pub(crate) use self::health::Health;
@@ -118,6 +120,11 @@ fn seconds() -> u64 {
 
 fn since_epoch() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// A number of 18 places, as it is told.
+fn decimal(atoms: U256) -> String {
+    Decimal::from_atoms(atoms).to_string()
 }
 
 /// Named figures of an event.

@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use alloy_primitives::U256;
 use ballast_adapters::chain::View;
 use ballast_store::{Attempt, Numbers, Status};
 use ballast_wire::Decimal;
@@ -11,7 +10,7 @@ use ballast_wire::intent::{Intent, Mode};
 use super::decide::{Decision, decide};
 use super::health::Dependency;
 use super::worker::{Trouble, Worker};
-use super::{Intents, metrics, numbers, seconds};
+use super::{Intents, decimal, metrics, numbers, seconds};
 use crate::auction::Auction;
 use crate::batch::prices::WEI_PER_UNIT;
 use crate::intent::judge::Breach;
@@ -56,6 +55,13 @@ impl Intents {
         let task = Task { intent, portfolio: &portfolio, moment: &moment };
         let most = self.settings.intents.solve_time;
         let stop = || ending() || began.elapsed() >= most;
+        tracing::debug!("solving");
+        fail::fail_point!("solving", |_| {
+            while !stop() {
+                std::thread::yield_now();
+            }
+            Err(SizeError::Empty)
+        });
         let found = solve(&task, &pools.auction, &self.settings.engine, &mut drops, &stop);
         metrics::solved(began.elapsed());
         found
@@ -134,8 +140,13 @@ impl Worker {
             Err(error) => return Err(Miss::Fail(error.to_string())),
         };
         let (decision, _) = decide(&intent, &state, since);
-        if !matches!(decision, Decision::Settle(_)) {
-            return Err(Miss::Decided(decision));
+        match decision {
+            Decision::Settle(_) => {}
+            // Other prices say that it is due, and will say so again at once.
+            Decision::Wait(reason) if self.intents.settings.intents.prices.is_some() => {
+                return Err(Miss::Fail(format!("by its own feeds, which the contract goes by: {reason}")));
+            }
+            decision => return Err(Miss::Decided(decision)),
         }
         let slice = u64::try_from(state.settled.0).map_err(|_| Miss::Decided(Decision::Used))?;
         let pools = self.ask(Dependency::Market, self.intents.pools(&view).await)?;
@@ -143,7 +154,7 @@ impl Worker {
         let solved = span.in_scope(|| self.intents.solve(&intent, &state, &pools, &ending));
         if ending() {
             // It stays triggered, and is solved by who comes next.
-            return Err(Miss::Trouble(Trouble::Dependency("time")));
+            return Err(Miss::Trouble(Trouble::Ending));
         }
         let (auction, rebalance) = match solved {
             Ok((auction, Answer::Rebalance(rebalance))) => (auction, rebalance),
@@ -231,7 +242,7 @@ impl Worker {
     /// Something that it takes fails.
     fn trouble(&self, dependency: Dependency, error: &dyn std::fmt::Display) -> Miss {
         let _noted = self.intents.health.heard::<(), _>(dependency, Err(error));
-        Trouble::Dependency(dependency.name()).into()
+        Trouble::Dependency(dependency).into()
     }
 
     /// What it means that a plan is not settled.
@@ -279,9 +290,8 @@ fn figures(intent: &Intent, rebalance: &Rebalance) -> Numbers {
         ("swaps", rebalance.swaps.len().to_string()),
     ]);
     if let Ok(foreseen) = &rebalance.foreseen {
-        let part = |x: U256| Decimal::from_atoms(x).to_string();
-        figures.insert("loss".to_owned(), part(foreseen.loss));
-        figures.insert("credit".to_owned(), part(foreseen.credit));
+        figures.insert("loss".to_owned(), decimal(foreseen.loss));
+        figures.insert("credit".to_owned(), decimal(foreseen.credit));
         figures.insert("landed".to_owned(), foreseen.landed.to_string());
     }
     figures

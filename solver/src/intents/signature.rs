@@ -1,11 +1,11 @@
 //! Who has signed: a key, or the vault's contract, which is asked.
 
-use alloy_primitives::{Address, B256, Bytes, Signature as KeySignature, fixed_bytes};
+use alloy_primitives::{Address, B256, fixed_bytes};
 use alloy_sol_types::sol;
 use ballast_adapters::chain::View;
-use ballast_wire::intent::{Intent, Scheme, Signature};
+use ballast_wire::intent::{Scheme, Signature};
 
-use crate::intent::{SignatureError, cancellation, check_signature, digest};
+use crate::intent::{SignatureError, signed};
 
 sol! {
     /// ERC-1271.
@@ -28,36 +28,19 @@ pub(super) enum Unsigned {
     Node(String),
 }
 
-/// Checks an intent's own signature. `view` is taken only if a contract has to be asked.
-pub(super) async fn posted(intent: &Intent, view: impl AsyncFnOnce() -> Result<View, String>) -> Result<(), Unsigned> {
-    check_signature(intent)?;
-    match &intent.signature {
-        Some(signature) if signature.scheme == Scheme::Eip1271 => {
-            ask(&view().await.map_err(Unsigned::Node)?, intent.owner, digest(intent), &signature.data).await
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Checks the signature under a request to cancel.
-pub(super) async fn cancelled(
-    intent: &Intent,
-    signature: &Signature,
+/// Checks that an owner has signed a hash. `view` is taken only if a contract has to be asked.
+pub(super) async fn check(
+    owner: Address,
+    hash: B256,
+    signature: Option<&Signature>,
     view: impl AsyncFnOnce() -> Result<View, String>,
 ) -> Result<(), Unsigned> {
-    let (owner, hash) = (intent.owner, cancellation(intent));
-    if signature.scheme == Scheme::Eip1271 {
-        return ask(&view().await.map_err(Unsigned::Node)?, owner, hash, &signature.data).await;
+    let signature = signed(owner, &hash, signature)?;
+    if signature.scheme == Scheme::Eip712 {
+        return Ok(());
     }
-    let malformed = |e: alloy_primitives::SignatureError| SignatureError::Malformed(e.to_string());
-    let signer =
-        KeySignature::from_raw(&signature.data).and_then(|s| s.recover_address_from_prehash(&hash)).map_err(malformed)?;
-    if signer == owner { Ok(()) } else { Err(SignatureError::Signer { signer, owner }.into()) }
-}
-
-async fn ask(view: &View, owner: Address, hash: B256, signature: &Bytes) -> Result<(), Unsigned> {
-    let call = Account::isValidSignatureCall { hash, signature: signature.clone() };
-    match view.ask_one(owner, call).await {
+    let call = Account::isValidSignatureCall { hash, signature: signature.data.clone() };
+    match view().await.map_err(Unsigned::Node)?.ask_one(owner, call).await {
         Ok(Ok(answer)) if answer == fixed_bytes!("1626ba7e") => Ok(()),
         Ok(Ok(answer)) => Err(Unsigned::Contract { owner, reason: format!("it answers {answer}") }),
         Ok(Err(error)) => Err(Unsigned::Contract { owner, reason: error.reason }),

@@ -7,12 +7,13 @@ use ballast_adapters::chain::View;
 use ballast_store::{Change, Numbers, Record, State, Status, StoreError};
 use ballast_wire::intent::Intent;
 
-use super::chain::{FileOracle, Oracle, feeds, vaults};
 use super::decide::{Decision, decide};
 use super::health::Dependency;
+use super::oracle::{FileOracle, Oracle};
 use super::worker::{Trouble, Watched, Worker};
-use super::{metrics, millis, numbers, seconds};
+use super::{decimal, metrics, millis, numbers, seconds};
 use crate::intent::portfolio::Measured;
+use crate::intent::{Vault, feeds};
 use crate::settlement::Node;
 
 /// Changes that are written at a time.
@@ -61,7 +62,7 @@ impl Worker {
             self.prices = prices;
         }
         let asked: Vec<&Intent> = unread.iter().filter_map(|key| Some(&self.watched.get(key)?.record.intent)).collect();
-        let read = if asked.is_empty() { Vec::new() } else { self.ask(Dependency::Node, vaults(view, &asked).await)? };
+        let read = if asked.is_empty() { Vec::new() } else { self.ask(Dependency::Node, Vault::read(view, &asked).await)? };
         for (key, vault) in unread.into_iter().zip(read) {
             let Some(watched) = self.watched.get_mut(&key) else { continue };
             let vault = vault.map_err(|error| format!("its vault cannot be read: {error}"));
@@ -88,7 +89,8 @@ impl Worker {
             watched.fresh = false;
             let Record { intent, created_at, status, .. } = &watched.record;
             let Some(vault) = &watched.vault else { continue };
-            let state = vault.as_ref().map_err(Clone::clone).and_then(|vault| vault.state(intent, &self.prices, at, gas_price));
+            let state = vault.as_ref().map_err(Clone::clone);
+            let state = state.and_then(|vault| vault.state(intent, &self.prices, at, gas_price).map_err(|e| e.to_string()));
             let (decision, held) = match state {
                 Ok(state) => decide(intent, &state, created_at / 1_000),
                 Err(_) if at > intent.valid_to => (Decision::Expired, None),
@@ -160,10 +162,9 @@ fn next(decision: &Decision, status: &Status, now: u64, parked: Option<&mut Mark
 fn figures(intent: &Intent, held: Option<&Measured>, gas_price: U256) -> Numbers {
     let mut figures = numbers([("gasPriceWei", gas_price.to_string())]);
     if let Some(held) = held {
-        let part = |x: U256| ballast_wire::Decimal::from_atoms(x).to_string();
-        figures.insert("value".to_owned(), format!("{} {}", part(held.total), intent.numeraire));
+        figures.insert("value".to_owned(), format!("{} {}", decimal(held.total), intent.numeraire));
         for (asset, weight) in intent.assets.iter().zip(&held.weights) {
-            figures.insert(format!("weight of {:#x}", asset.token), part(*weight));
+            figures.insert(format!("weight of {:#x}", asset.token), decimal(*weight));
         }
     }
     figures

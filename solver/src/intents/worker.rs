@@ -11,10 +11,11 @@ use anyhow::Context;
 use ballast_store::{Lease, Numbers, Record, State, Status, StoreError};
 use tokio::sync::watch;
 
-use super::chain::{ChainOracle, Prices, Vault};
 use super::health::Dependency;
+use super::oracle::ChainOracle;
 use super::watch::Mark;
 use super::{Intents, metrics, millis};
+use crate::intent::{Prices, Vault};
 
 /// An intent that is watched.
 pub(super) struct Watched {
@@ -57,9 +58,12 @@ pub(crate) struct Worker {
 pub(super) enum Trouble {
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A dependency, which health names.
-    #[error("{0} fails")]
-    Dependency(&'static str),
+    /// Health says how.
+    #[error("{} fails", .0.name())]
+    Dependency(Dependency),
+    /// It is to end.
+    #[error("the service ends")]
+    Ending,
 }
 
 impl Worker {
@@ -98,7 +102,7 @@ impl Worker {
                 Err(Trouble::Store(error)) => {
                     let _noted = self.intents.health.heard::<(), _>(Dependency::Database, Err(error));
                 }
-                Err(Trouble::Dependency(_)) => {}
+                Err(Trouble::Dependency(_) | Trouble::Ending) => {}
             }
             self.tell();
             tokio::select! {
@@ -119,7 +123,6 @@ impl Worker {
             return Ok(());
         }
         self.catch_up().await?;
-        let _good = self.intents.health.heard::<_, StoreError>(Dependency::Database, Ok(()));
         if self.watched.is_empty() {
             return Ok(());
         }
@@ -135,30 +138,39 @@ impl Worker {
 
     /// What a dependency has answered, or the end of the round.
     pub(super) fn ask<T, E: std::fmt::Display>(&self, from: Dependency, answer: Result<T, E>) -> Result<T, Trouble> {
-        self.intents.health.heard(from, answer).map_err(|_| Trouble::Dependency(from.name()))
+        self.intents.health.heard(from, answer).map_err(|_| Trouble::Dependency(from))
     }
 
-    /// Takes the lease, or prolongs it once half of it is over; whether it is held.
+    /// Takes the lease, or prolongs it once half of it is over; whether it is held. A database that was said to fail is good again once it is written to:
+    /// what is read says nothing of a lock or a full disk.
     pub(super) async fn hold(&mut self) -> Result<bool, StoreError> {
         let settings = &self.intents.settings;
         let name = format!("chain:{}", settings.settlement.contracts.chain_id);
         let now = millis();
         let time = u64::try_from(settings.intents.lease.as_millis()).unwrap_or(u64::MAX);
-        if self.lease.as_ref().is_some_and(|lease| lease.until.saturating_sub(now) > time / 2) {
-            return Ok(true);
-        }
         let until = now.saturating_add(time);
-        let lease = self.intents.store.lease(&name, &self.holder, now, until).await?;
-        match (&self.lease, lease) {
-            (None, Some(lease)) => {
-                tracing::info!(token = lease.token, "this instance watches and settles");
-                self.lease = Some(lease);
-            }
-            (Some(_), None) => self.let_go("another instance has taken over"),
-            (_, lease) => self.lease = lease,
+        let store = &self.intents.store;
+        let failing = self.intents.health.is_failing(Dependency::Database);
+        if failing {
+            store.probe().await?;
         }
-        metrics::lease(self.lease.is_some());
-        Ok(self.lease.is_some())
+        let held = match &mut self.lease {
+            Some(lease) if !failing && lease.until.saturating_sub(now) > time / 2 => return Ok(true),
+            Some(lease) => store.prolong(lease, until).await?,
+            None => {
+                self.lease = store.lease(&name, &self.holder, now, until).await?;
+                if let Some(lease) = &self.lease {
+                    tracing::info!(token = lease.token, "this instance watches and settles");
+                }
+                self.lease.is_some()
+            }
+        };
+        let _good = self.intents.health.heard::<_, StoreError>(Dependency::Database, Ok(()));
+        if !held && self.lease.is_some() {
+            self.let_go("another instance has taken over");
+        }
+        metrics::lease(held);
+        Ok(held)
     }
 
     fn let_go(&mut self, why: &str) {

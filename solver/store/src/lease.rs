@@ -1,9 +1,12 @@
+use std::sync::Arc;
+
 use sqlx::{Any, Transaction};
 
+use crate::presence::Presence;
 use crate::{Store, StoreError};
 
 /// The right to work, until some time, for who holds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Lease {
     /// For what.
     pub name: String,
@@ -13,30 +16,62 @@ pub struct Lease {
     pub token: i64,
     /// Until when, Unix milliseconds.
     pub until: u64,
+    /// By which others on this machine see that its holder lives.
+    presence: Option<Arc<Presence>>,
 }
 
 impl Store {
-    /// Takes a lease, or prolongs it for who holds it; `None` while it is somebody else's. Times are Unix milliseconds: instances' clocks may differ by
-    /// much less than a lease lasts; what a clock that is off costs is time, never safety.
+    /// Takes a lease that is free, or whose holder is known to be gone; `None` while it is somebody else's. Times are Unix milliseconds: instances'
+    /// clocks may differ by much less than a lease lasts; what a clock that is off costs is time, never safety.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn lease(&self, name: &str, holder: &str, now: u64, until: u64) -> Result<Option<Lease>, StoreError> {
+        let (presence, gone) = self.presence(name).unzip();
         let mut change = self.begin().await?;
         let token: Option<i64> = sqlx::query_scalar(
             "INSERT INTO leases (name, holder, token, until) VALUES ($1, $2, 1, $3) \
-             ON CONFLICT (name) DO UPDATE SET \
-             token = CASE WHEN leases.holder = $2 THEN leases.token ELSE leases.token + 1 END, holder = $2, until = $3 \
-             WHERE leases.holder = $2 OR leases.until <= $4 RETURNING token",
+             ON CONFLICT (name) DO UPDATE SET token = leases.token + 1, holder = $2, until = $3 \
+             WHERE leases.until <= $4 OR leases.holder = $5 RETURNING token",
         )
         .bind(name)
         .bind(holder)
         .bind(number(until))
         .bind(number(now))
+        .bind(gone.as_deref())
         .fetch_optional(&mut *change)
         .await?;
         change.commit().await?;
-        Ok(token.map(|token| Lease { name: name.to_owned(), holder: holder.to_owned(), token, until }))
+        let lease = |token| {
+            let presence = presence.and_then(|presence| presence.name(holder)).map(Arc::new);
+            Lease { name: name.to_owned(), holder: holder.to_owned(), token, until, presence }
+        };
+        Ok(token.map(lease))
+    }
+
+    /// Prolongs a lease, unless somebody else has it by now; whether it is still held.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn prolong(&self, lease: &mut Lease, until: u64) -> Result<bool, StoreError> {
+        let mut change = self.begin().await?;
+        let held = sqlx::query("UPDATE leases SET until = $4 WHERE name = $1 AND holder = $2 AND token = $3")
+            .bind(&lease.name)
+            .bind(&lease.holder)
+            .bind(lease.token)
+            .bind(number(until))
+            .execute(&mut *change)
+            .await?;
+        change.commit().await?;
+        if held.rows_affected() != 1 {
+            return Ok(false);
+        }
+        lease.until = until;
+        if lease.presence.is_none() {
+            let presence = self.presence(&lease.name).and_then(|(presence, _)| presence.name(&lease.holder));
+            lease.presence = presence.map(Arc::new);
+        }
+        Ok(true)
     }
 
     /// Gives a lease back, so that nobody has to wait until it ends.
@@ -45,7 +80,7 @@ impl Store {
     /// When the database fails.
     pub async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
         let mut change = self.begin().await?;
-        // The token stays, for the next to have a larger one; and so does not the name, for it to be another's.
+        // The token stays, for the next to have a larger one.
         sqlx::query("UPDATE leases SET until = 0, holder = '' WHERE name = $1 AND holder = $2 AND token = $3")
             .bind(&lease.name)
             .bind(&lease.holder)
@@ -53,6 +88,11 @@ impl Store {
             .execute(&mut *change)
             .await?;
         Ok(change.commit().await?)
+    }
+
+    /// The lock of a lease and the name that is in it, if it is free and the database a file.
+    fn presence(&self, lease: &str) -> Option<(Presence, String)> {
+        Presence::take(&Presence::path(self.file.as_deref()?, lease))
     }
 }
 

@@ -19,6 +19,7 @@ mod error;
 mod lease;
 mod log;
 mod post;
+mod presence;
 mod read;
 mod status;
 mod store;

@@ -1,14 +1,21 @@
 use std::borrow::Cow;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Any, AnyPool, Connection, Executor, SqlSafeStr, Transaction};
 use tokio::sync::watch;
 
 use crate::StoreError;
 
-const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "lifecycle", include_str!("../migrations/1_lifecycle.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] =
+    [(1, "lifecycle", include_str!("../migrations/1_lifecycle.sql")), (2, "probe", include_str!("../migrations/2_probe.sql"))];
+/// Bytes of the largest intent.
+const PROBE: usize = 256 << 10;
 /// Connections that read; and, where the database lets several write, that write.
 const CONNECTIONS: u32 = 8;
 
@@ -21,6 +28,8 @@ pub struct Store {
     begin: &'static str,
     /// The number of the last event that this instance has seen written.
     written: watch::Sender<u64>,
+    /// The file, of one that is in a file.
+    pub(crate) file: Option<Arc<PathBuf>>,
 }
 
 impl Store {
@@ -38,6 +47,7 @@ impl Store {
         };
         let store = if let Some(file) = url.strip_prefix("sqlite:") {
             let url = if file.contains('?') { url.to_owned() } else { format!("{url}?mode=rwc") };
+            let file = Arc::new(SqliteConnectOptions::from_str(&url)?.get_filename().to_owned());
             let patience = patience.as_millis();
             let pool = |most: u32| {
                 let options = options().max_connections(most).after_connect(move |connection, _| {
@@ -53,10 +63,11 @@ impl Store {
                 options.connect_lazy(&url)
             };
             // One writes at a time: those who wait do so in turn, not by polling the file's lock.
-            Self { read: pool(CONNECTIONS)?, write: pool(1)?, begin: "BEGIN IMMEDIATE", written: watch::channel(0).0 }
+            let (read, write, written) = (pool(CONNECTIONS)?, pool(1)?, watch::channel(0).0);
+            Self { read, write, begin: "BEGIN IMMEDIATE", written, file: Some(file) }
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let pool = options().max_connections(CONNECTIONS).connect_lazy(url)?;
-            Self { read: pool.clone(), write: pool, begin: "BEGIN", written: watch::channel(0).0 }
+            Self { read: pool.clone(), write: pool, begin: "BEGIN", written: watch::channel(0).0, file: None }
         } else {
             // It may hold a password.
             return Err(StoreError::Url(url.split("://").next().unwrap_or_default().to_owned()));
@@ -95,12 +106,17 @@ impl Store {
         self.written.subscribe()
     }
 
-    /// Whether the database answers.
+    /// Whether the database takes as much as the largest intent: the answer of one that was full or locked.
     ///
     /// # Errors
     /// Why it does not.
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT last FROM position").fetch_one(&self.read).await?;
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        // Two transactions: of what is taken back in the same one, nothing need reach the disk.
+        for filler in ["x".repeat(PROBE), String::new()] {
+            let mut change = self.begin().await?;
+            sqlx::query("UPDATE probe SET filler = $1").bind(filler).execute(&mut *change).await?;
+            change.commit().await?;
+        }
         Ok(())
     }
 

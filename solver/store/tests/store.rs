@@ -169,12 +169,12 @@ async fn who_has_lost_the_lease_changes_nothing() {
     for database in databases().await {
         let [one, two] = [database.open().await, database.open().await];
         let mut record = one.post(&new(1), &QUOTA).await.unwrap().record;
-        let held = one.lease("chain:1", "one", 0, 100).await.unwrap().unwrap();
-        assert_eq!(two.lease("chain:1", "two", 99, 200).await.unwrap(), None);
-        // Prolonged, it stays the same.
-        assert_eq!(one.lease("chain:1", "one", 50, 150).await.unwrap().unwrap().token, held.token);
+        let mut held = one.lease("chain:1", "one", 0, 100).await.unwrap().unwrap();
+        assert!(two.lease("chain:1", "two", 99, 200).await.unwrap().is_none());
+        assert!(one.prolong(&mut held, 150).await.unwrap());
+        assert!(two.lease("chain:1", "two", 149, 200).await.unwrap().is_none());
         let taken = two.lease("chain:1", "two", 150, 250).await.unwrap().unwrap();
-        assert!(taken.token > held.token);
+        assert!(taken.token > held.token && !one.prolong(&mut held, 300).await.unwrap());
         let mut stale = record.clone();
         assert!(matches!(one.advance(&mut stale, change(Status::Triggered), Some(&held)).await, Err(StoreError::LeaseLost)));
         two.advance(&mut record, change(Status::Triggered), Some(&taken)).await.unwrap();
@@ -185,6 +185,27 @@ async fn who_has_lost_the_lease_changes_nothing() {
         assert!(next.token > taken.token);
         assert!(matches!(two.advance(&mut record, change(Status::Triggered), Some(&taken)).await, Err(StoreError::LeaseLost)));
     }
+}
+
+/// On one machine nobody waits for the lease of a process that is gone; whoever is merely slow keeps theirs until it ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_gone_has_no_lease() {
+    let database = sqlite();
+    let [one, two] = [database.open().await, database.open().await];
+    let gone = one.lease("chain:1", "one", 0, 1_000).await.unwrap().unwrap();
+    assert!(two.lease("chain:1", "two", 1, 1_000).await.unwrap().is_none());
+    // What a process leaves behind when it is killed: the row, and a lock that nobody holds.
+    drop(gone);
+    let mut slow = two.lease("chain:1", "two", 2, 100).await.unwrap().unwrap();
+    let taken = one.lease("chain:1", "three", 100, 1_000).await.unwrap().unwrap();
+    // It comes back, has lost it, and lets go: that says nothing of the one who has it now.
+    assert!(!two.prolong(&mut slow, 200).await.unwrap());
+    drop(slow);
+    assert!(two.lease("chain:1", "two", 101, 1_000).await.unwrap().is_none());
+    // Another chain's is another's.
+    assert!(two.lease("chain:2", "two", 101, 1_000).await.unwrap().is_some());
+    one.release(&taken).await.unwrap();
+    assert!(two.lease("chain:1", "two", 102, 1_000).await.unwrap().is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -248,7 +269,9 @@ async fn a_locked_database_is_said_to_be_busy() {
     other.execute("BEGIN EXCLUSIVE").await.unwrap();
     assert!(matches!(store.post(&new(2), &QUOTA).await, Err(StoreError::Busy)));
     assert_eq!(store.get(&new(1).id).await.unwrap().status, Status::Accepted);
+    assert!(matches!(store.probe().await, Err(StoreError::Busy)));
     other.execute("ROLLBACK").await.unwrap();
+    store.probe().await.unwrap();
     assert!(store.post(&new(2), &QUOTA).await.unwrap().is_new);
 }
 
@@ -258,6 +281,8 @@ async fn a_full_disk_is_said_to_be_full_and_loses_nothing() {
     let database = sqlite();
     let store = database.open().await;
     store.post(&new(1), &QUOTA).await.unwrap();
+    store.limit_pages(1).await.unwrap();
+    assert!(matches!(store.probe().await, Err(StoreError::Full)));
     store.limit_pages(1).await.unwrap();
     let mut taken = 1;
     let error = loop {

@@ -16,6 +16,7 @@ use super::Api;
 use super::post::{stored, unsigned};
 use super::view::Shown;
 use crate::api::{Problem, Refusal, body};
+use crate::intent::cancellation;
 
 /// Far more than a signature.
 const MOST: ByteSize = ByteSize::kib(64);
@@ -48,7 +49,8 @@ pub(super) async fn cancel(State(api): State<Api>, Path(id): Path<String>, body:
     let cancel: Cancel = RequestError::read(&body.bytes)?;
     let mut record = stored(&api, api.intents.store.get(&id).await)?;
     let view = async || api.view().await.map_err(|e| e.to_string());
-    signature::cancelled(&record.intent, &cancel.signature, view).await.map_err(unsigned)?;
+    let (owner, hash) = (record.intent.owner, cancellation(&record.intent));
+    signature::check(owner, hash, Some(&cancel.signature), view).await.map_err(unsigned)?;
     match record.status.state() {
         Standing::Cancelled => return Ok(Json(Shown::new(record, None))),
         Standing::Submitted => {

@@ -56,11 +56,12 @@ async fn take(api: &Api, body: Body) -> Result<(StatusCode, Json<Shown>), Refusa
         return Err(Refusal::field("chainId", format!("this service settles on chain {chain} only")));
     }
     let at = millis();
-    signature::posted(&intent, async || api.view().await.map_err(|e| e.to_string())).await.map_err(unsigned)?;
+    let (id, view) = (digest(&intent), async || api.view().await.map_err(|e| e.to_string()));
+    signature::check(intent.owner, id, intent.signature.as_ref(), view).await.map_err(unsigned)?;
     let (notional, most) = notional(api, &intent).await?;
     let config = &settings.intents;
     let quota = Quota { live: config.max_live, a_minute: config.max_a_minute, notional: most };
-    let new = NewIntent { id: digest(&intent).to_string(), intent, notional, at };
+    let new = NewIntent { id: id.to_string(), intent, notional, at };
     let posted = stored(api, api.intents.store.post(&new, &quota).await)?;
     fail::fail_point!("accepted");
     let status = if posted.is_new { StatusCode::CREATED } else { StatusCode::OK };

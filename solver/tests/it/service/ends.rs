@@ -2,7 +2,7 @@
 
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
 
-use super::world::{Events, World, post};
+use super::world::{Events, World, get, post, states};
 
 #[test]
 fn it_ends_when_it_is_told_to_and_goes_on_where_it_was() {
@@ -21,6 +21,21 @@ fn it_ends_when_it_is_told_to_and_goes_on_where_it_was() {
     assert_eq!(world.settlements(), 1);
 }
 
+/// A solver that would take for ever is stopped where it is.
+#[test]
+fn it_ends_in_the_middle_of_a_solve() {
+    let world = World::new("solving");
+    let service = world.service_with("solving", "solve_time = \"1h\"", &[("FAILPOINTS", "solving=return")]);
+    let id = post(&service, &world.due());
+    service.wait_for("solving");
+    service.signal("TERM");
+    assert!(service.ended());
+    let service = world.service("solving");
+    let events: Vec<_> = Events::of(&service, &id).collect();
+    assert_eq!(states(&events), ["accepted", "triggered", "solved", "submitted", "submitted", "settled"]);
+    assert_eq!(world.settlements(), 1);
+}
+
 /// While another process holds the database, nothing is taken in and the reason said; then all goes on.
 #[test]
 fn a_locked_database_refuses_and_loses_nothing() {
@@ -36,7 +51,14 @@ fn a_locked_database_refuses_and_loses_nothing() {
     let (status, problem) = service.post("/v1/intents", serde_json::to_vec(&other).unwrap());
     assert_eq!(status, 503, "{problem}");
     assert!(problem["message"].as_str().unwrap().contains("busy"), "{problem}");
+    let failing = || get(&service, "/healthz")["intents"]["failing"]["database"].clone();
+    assert!(failing().as_str().unwrap().contains("busy"), "{}", failing());
+    // Intents are read and decided on meanwhile: that does not make it good.
+    get(&service, &format!("/v1/intents/{id}/decision"));
+    assert!(failing().is_string());
     runtime.block_on(holder.close()).unwrap();
+    service.wait_for("answers again");
+    assert!(failing().is_null());
     world.move_price("WETH", 1_010);
     Events::of(&service, &id).until("settled");
     assert_eq!(world.settlements(), 1);
