@@ -4,5 +4,7 @@ mod ends;
 mod killed;
 mod node;
 mod path;
+mod prices;
 mod refused;
+mod slices;
 mod world;

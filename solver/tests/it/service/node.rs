@@ -11,13 +11,13 @@ use super::world::{Events, World, get, post, states};
 use crate::serve::server::client;
 
 /// Stands between the service and the node, and changes answers: a request's method and the answer.
-struct Liar {
-    url: String,
+pub(super) struct Liar {
+    pub(super) url: String,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Liar {
-    fn before(node: &str, lie: impl Fn(&str, &mut Value) + Send + Sync + 'static) -> Self {
+    pub(super) fn before(node: &str, lie: impl Fn(&str, &mut Value) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (node, lie, asked) = (node.to_owned(), Arc::new(lie), Arc::new(Mutex::new(Vec::new())));

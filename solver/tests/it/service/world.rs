@@ -101,8 +101,19 @@ impl World {
         let said = self.call("eth_call", json!([{ "to": feed, "data": hex(&answerCall {}) }, "latest"]));
         let answer = I256::try_from(said.as_str().unwrap().parse::<U256>().unwrap()).unwrap();
         let answer = answer * I256::try_from(thousandths).unwrap() / I256::try_from(1_000).unwrap();
-        let time = self.call("eth_getBlockByNumber", json!(["latest", false]))["timestamp"].as_str().unwrap().parse().unwrap();
-        self.send(feed, &setCall { answer, time });
+        self.send(feed, &setCall { answer, time: U256::from(self.time()) });
+    }
+
+    /// The chain's time.
+    pub(super) fn time(&self) -> u64 {
+        let block = self.call("eth_getBlockByNumber", json!(["latest", false]));
+        block["timestamp"].as_str().unwrap().parse::<U256>().unwrap().to()
+    }
+
+    /// A block that comes so many seconds later.
+    pub(super) fn pass_time(&self, seconds: u64) {
+        self.call("evm_setNextBlockTimestamp", json!([self.time() + seconds]));
+        self.call("anvil_mine", json!(["0x1"]));
     }
 
     /// Sends a call from one of the node's own accounts.
