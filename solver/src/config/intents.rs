@@ -30,6 +30,10 @@ pub struct Intents {
     /// the feeds all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prices: Option<PathBuf>,
+    /// A price history for rules on forecasts (`trackingErrorBps`, `hitProbability`): files as `ballast decide --prices` takes them, whose columns are called by
+    /// the tokens' symbols in the market, or addresses. They are read again when they change; without one that reaches to within a week such rules wait.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<PathBuf>,
     /// How often the chain is looked at for a new block; prices that have moved by then are decided on at once.
     #[serde(with = "humantime_serde")]
     pub poll: Duration,
@@ -70,6 +74,7 @@ impl Default for Intents {
             database_patience: Duration::from_secs(5),
             market: None,
             prices: None,
+            history: Vec::new(),
             poll: Duration::from_secs(1),
             every: Duration::from_secs(60),
             solve_time: Duration::from_secs(5),

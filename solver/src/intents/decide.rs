@@ -2,6 +2,7 @@
 
 use ballast_wire::intent::{Intent, Rule, Trigger};
 
+use super::forecast::Forecasts;
 use crate::intent::judge::{self, Breach, Idle};
 use crate::intent::portfolio::Measured;
 use crate::intent::state::State;
@@ -44,7 +45,7 @@ impl Decision {
 }
 
 /// Decides on an intent that has been here since `since`, Unix seconds: by the contract's own arithmetic, and what it leaves to the solver.
-pub(super) fn decide(intent: &Intent, state: &State, since: u64) -> (Decision, Option<Measured>) {
+pub(super) fn decide(intent: &Intent, state: &State, since: u64, forecasts: &Forecasts) -> (Decision, Option<Measured>) {
     let portfolio = match state.portfolio(intent) {
         Ok(portfolio) => portfolio,
         Err(error) => return (Decision::Wait(error.to_string()), None),
@@ -65,13 +66,13 @@ pub(super) fn decide(intent: &Intent, state: &State, since: u64) -> (Decision, O
         Some(Idle::TooSmall) => Decision::Park(Idle::TooSmall.to_string()),
         Some(idle) => Decision::Wait(idle.to_string()),
         None if !moment.settled.is_zero() => Decision::Settle("it is under way, and has not landed".to_owned()),
-        None => triggered(intent, state, &held, since),
+        None => triggered(intent, state, &held, since, forecasts),
     };
     (decision, Some(held))
 }
 
 /// Which rule calls for it. Where an intent has rules that the contract leaves to the solver, the contract takes them for fulfilled.
-fn triggered(intent: &Intent, state: &State, held: &Measured, since: u64) -> Decision {
+fn triggered(intent: &Intent, state: &State, held: &Measured, since: u64, forecasts: &Forecasts) -> Decision {
     let rules = &intent.trigger.any_of;
     let on_chain = |rule: &&Rule| matches!(rule, Rule::DriftAbsBps(_) | Rule::DriftRelBps(_));
     if rules.iter().all(|rule| on_chain(&rule)) {
@@ -98,9 +99,11 @@ fn triggered(intent: &Intent, state: &State, held: &Measured, since: u64) -> Dec
         return Decision::Settle("its calendar says so".to_owned());
     }
     if rules.iter().any(|rule| matches!(rule, Rule::TrackingErrorBps(_) | Rule::HitProbability { .. })) {
-        return Decision::Wait(
-            "its rules but those on forecasts, which this service does not make, do not call for it".to_owned(),
-        );
+        match forecasts.calls(intent, held, state.time) {
+            Ok(Some(reason)) => return Decision::Settle(reason),
+            Ok(None) => {}
+            Err(reason) => return Decision::Wait(reason),
+        }
     }
     Decision::Wait(Idle::NoDrift.to_string())
 }
@@ -131,7 +134,7 @@ mod tests {
     }
 
     fn decided(intent: &Intent, state: &State) -> Decision {
-        decide(intent, state, state.time).0
+        decide(intent, state, state.time, &forecasts(Vec::new())).0
     }
 
     #[test]
@@ -154,20 +157,61 @@ mod tests {
         let day = Rule::Calendar { every_sec: 86_400, offset_sec: 0 };
         let (intent, mut state) = case(vec![Rule::DriftAbsBps(9_000), day]);
         state.holdings[1].balance = Amount(U256::from(190));
-        let came = state.time;
-        assert_eq!(decide(&intent, &state, came).0, Decision::Wait(Idle::NoDrift.to_string()));
+        let (came, none) = (state.time, forecasts(Vec::new()));
+        assert_eq!(decide(&intent, &state, came, &none).0, Decision::Wait(Idle::NoDrift.to_string()));
         state.time += 86_400;
-        assert_eq!(decide(&intent, &state, came).0, Decision::Settle("its calendar says so".to_owned()));
+        assert_eq!(decide(&intent, &state, came, &none).0, Decision::Settle("its calendar says so".to_owned()));
         state.rebalanced_at = state.time;
-        assert_eq!(decide(&intent, &state, came).0.name(), "wait");
+        assert_eq!(decide(&intent, &state, came, &none).0.name(), "wait");
+    }
+
+    fn forecasts(files: Vec<std::path::PathBuf>) -> Forecasts {
+        Forecasts::new(files, crate::market::FileMarket::new("none"))
     }
 
     #[test]
-    fn forecasts_are_not_made_and_that_is_said() {
+    fn forecasts_follow_the_history_and_without_one_that_is_said() {
         let (intent, mut state) = case(vec![Rule::TrackingErrorBps(100)]);
         state.holdings[1].balance = Amount(U256::from(190));
         let decision = decided(&intent, &state);
-        assert!(decision.name() == "wait" && decision.reason().contains("forecasts"), "{decision:?}");
+        assert!(decision.name() == "wait" && decision.reason().contains("intents.history"), "{decision:?}");
+        // Two months that end now, in which a day moves a price by so much, up and down in turn.
+        let history = |daily: f64, end: u64| {
+            let mut text = "time".to_owned();
+            intent.assets.iter().for_each(|asset| text += &format!(",{:#x}", asset.token));
+            for day in 0..60_u64 {
+                text += &format!("\n{}", end - (59 - day) * 86_400);
+                // The first is as good as money.
+                text += ",1";
+                for k in 1..intent.assets.len() as u64 {
+                    text += &format!(",{}", 100.0 * (1.0 + daily * (day / k % 2) as f64));
+                }
+            }
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), text).unwrap();
+            file
+        };
+        let by = |intent: &Intent, file: &tempfile::NamedTempFile| {
+            decide(intent, &state, state.time, &forecasts(vec![file.path().to_owned()])).0
+        };
+        let [calm, storm, old] = [(1e-5, 0), (0.05, 0), (0.05, 8 * 86_400)].map(|(daily, ago)| history(daily, state.time - ago));
+        assert_eq!(by(&intent, &calm), Decision::Wait(Idle::NoDrift.to_string()));
+        let called = by(&intent, &storm);
+        assert!(called.name() == "settle" && called.reason().contains("tracking error"), "{called:?}");
+        let late = by(&intent, &old);
+        assert!(late.name() == "wait" && late.reason().contains("a week ago"), "{late:?}");
+        let odds = |p: &str| {
+            let rule = Rule::HitProbability { p: p.parse().unwrap(), horizon_sec: 86_400 };
+            let mut intent = intent.clone();
+            intent.trigger.any_of = vec![rule];
+            // Room on both sides of where the weights are.
+            for asset in &mut intent.assets {
+                (asset.band.low, asset.band.high) = ("0".parse().unwrap(), "1".parse().unwrap());
+            }
+            intent
+        };
+        assert_eq!(by(&odds("0.5"), &calm).name(), "wait");
+        assert_eq!(by(&odds("0.000000000000000001"), &storm).name(), "settle");
     }
 
     #[test]

@@ -16,6 +16,7 @@
 pub(crate) mod api;
 mod decide;
 mod follow;
+mod forecast;
 mod health;
 mod metrics;
 mod oracle;
@@ -34,6 +35,7 @@ use ballast_store::{Change, Lease, Numbers, Record, Status, Store, StoreError};
 use ballast_wire::Decimal;
 use tokio::sync::OnceCell;
 
+use self::forecast::Forecasts;
 pub(crate) use self::health::Health;
 pub(crate) use self::worker::Worker;
 use crate::config::Settings;
@@ -47,6 +49,7 @@ pub(crate) struct Intents {
     market: FileMarket,
     node: OnceCell<Node>,
     health: Health,
+    forecasts: Forecasts,
 }
 
 impl Intents {
@@ -59,7 +62,9 @@ impl Intents {
         settings.intents.prices = settings.intents.prices.map(|prices| folder.join(prices));
         metrics::describe();
         let (market, node, health) = (FileMarket::new(market), OnceCell::new(), Health::default());
-        Ok(Arc::new(Self { store, settings, market, node, health }))
+        let history = settings.intents.history.iter().map(|file| folder.join(file)).collect();
+        let forecasts = Forecasts::new(history, market.clone());
+        Ok(Arc::new(Self { store, settings, market, node, health, forecasts }))
     }
 
     /// What of it fails now.

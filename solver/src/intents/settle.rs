@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use alloy_primitives::U256;
 use ballast_adapters::chain::View;
 use ballast_store::{Attempt, Numbers, Status};
 use ballast_wire::Decimal;
@@ -13,7 +14,7 @@ use super::worker::{Trouble, Worker};
 use super::{Intents, decimal, metrics, numbers, seconds};
 use crate::auction::Auction;
 use crate::batch::prices::WEI_PER_UNIT;
-use crate::intent::judge::Breach;
+use crate::intent::judge::{Breach, Moment, allowance};
 use crate::intent::orders::orders;
 use crate::intent::size::{Answer, Binding, Rebalance, SizeError, solve};
 use crate::intent::state::State;
@@ -72,6 +73,8 @@ impl Intents {
 enum Miss {
     /// It may come to something the next time.
     Fail(String),
+    /// The same, once what was lost lately is forgotten.
+    Spent(String),
     /// It will not, as things are.
     Park(String),
     /// The decision has changed.
@@ -114,6 +117,13 @@ impl Worker {
             }
             match missed {
                 Miss::Fail(reason) => self.fail(key, reason, Numbers::new()).await?,
+                Miss::Spent(reason) => {
+                    // Time alone clears it: it is never too many.
+                    if let Some(watched) = self.watched.get_mut(&key) {
+                        watched.failures = watched.failures.min(self.intents.settings.intents.max_failures.saturating_sub(2));
+                    }
+                    self.fail(key, format!("after the day's losses so far: {reason}"), Numbers::new()).await?;
+                }
                 Miss::Park(reason) | Miss::Decided(Decision::Park(reason)) => self.park(key, reason, Numbers::new()).await?,
                 Miss::Decided(Decision::Expired) => {
                     self.advance(key, Status::Expired, Decision::Expired.reason(), Numbers::new()).await?;
@@ -139,7 +149,7 @@ impl Worker {
             Err(VaultError::Node(error)) => return Err(self.trouble(Dependency::Node, &error)),
             Err(error) => return Err(Miss::Fail(error.to_string())),
         };
-        let (decision, _) = decide(&intent, &state, since);
+        let (decision, _) = decide(&intent, &state, since, &self.intents.forecasts);
         match decision {
             Decision::Settle(_) => {}
             // Other prices say that it is due, and will say so again at once.
@@ -159,9 +169,9 @@ impl Worker {
         let (auction, rebalance) = match solved {
             Ok((auction, Answer::Rebalance(rebalance))) => (auction, rebalance),
             Ok((_, Answer::Idle(idle))) => return Err(Miss::Decided(Decision::Wait(idle.to_string()))),
-            Err(error) => return Err(unsolved(&error)),
+            Err(error) => return Err(spent(unsolved(&error), &intent, &state)),
         };
-        refused(&rebalance)?;
+        refused(&rebalance).map_err(|miss| spent(miss, &intent, &state))?;
         if intent.execution.mode == Mode::Auction {
             return self.export(key, &intent, &state, &rebalance).await;
         }
@@ -261,6 +271,15 @@ fn unsolved(error: &SizeError) -> Miss {
         SizeError::Empty | SizeError::NoMarket => Miss::Park(error.to_string()),
         SizeError::NoTrade(binding) if binding.iter().any(is_stiff) => Miss::Park(error.to_string()),
         _ => Miss::Fail(error.to_string()),
+    }
+}
+
+/// What a failure comes from where the day's losses leave less than a settlement may lose.
+fn spent(miss: Miss, intent: &Intent, state: &State) -> Miss {
+    let most = allowance(intent, &Moment { lost: U256::ZERO, ..state.moment() });
+    match miss {
+        Miss::Fail(reason) if allowance(intent, &state.moment()) < most => Miss::Spent(reason),
+        other => other,
     }
 }
 

@@ -45,6 +45,7 @@ impl Worker {
         let named = feeds(unread.iter().filter_map(|key| Some(&self.watched.get(key)?.record.intent)));
         if due {
             self.feeds.clear();
+            self.intents.forecasts.refresh();
         }
         if self.head != Some(view.hash()) || !named.is_subset(&self.feeds) {
             self.feeds.extend(named);
@@ -92,7 +93,7 @@ impl Worker {
             let state = vault.as_ref().map_err(Clone::clone);
             let state = state.and_then(|vault| vault.state(intent, &self.prices, at, gas_price).map_err(|e| e.to_string()));
             let (decision, held) = match state {
-                Ok(state) => decide(intent, &state, created_at / 1_000),
+                Ok(state) => decide(intent, &state, created_at / 1_000, &self.intents.forecasts),
                 Err(_) if at > intent.valid_to => (Decision::Expired, None),
                 Err(reason) => (Decision::Wait(reason), None),
             };

@@ -65,7 +65,7 @@ pub(super) struct Weight {
 pub(super) async fn decision(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<Decided>, Refusal> {
     let record = stored(&api, api.intents.store.get(&id).await)?;
     let vault = vault(&api, &record).await?;
-    let (decision, held) = decide(&record.intent, &vault, record.created_at / 1_000);
+    let (decision, held) = decide(&record.intent, &vault, record.created_at / 1_000, &api.intents.forecasts);
     let held = held.unwrap_or_default();
     let weights = record.intent.assets.iter().zip(&held.weights);
     Ok(Json(Decided {
