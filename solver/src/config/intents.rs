@@ -34,6 +34,13 @@ pub struct Intents {
     /// the tokens' symbols in the market, or addresses. They are read again when they change; without one that reaches to within a week such rules wait.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<PathBuf>,
+    /// CoW Protocol's order book, such as `"https://api.cow.fi/mainnet"`: the orders of intents in mode `auction` are posted to it, for their owner to sign on
+    /// the chain (`setPreSignature`), and their fills are followed there. Without it such intents are parked with their orders.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order_book: Option<String>,
+    /// How long orders stand there, unless the intent ends before: what is left of them is then solved anew.
+    #[serde(with = "humantime_serde")]
+    pub order_time: Duration,
     /// How often the chain is looked at for a new block; prices that have moved by then are decided on at once.
     #[serde(with = "humantime_serde")]
     pub poll: Duration,
@@ -75,6 +82,8 @@ impl Default for Intents {
             market: None,
             prices: None,
             history: Vec::new(),
+            order_book: None,
+            order_time: Duration::from_secs(1_800),
             poll: Duration::from_secs(1),
             every: Duration::from_secs(60),
             solve_time: Duration::from_secs(5),

@@ -40,6 +40,14 @@ impl LimitOrder {
     /// # Errors
     /// When it is none that the settlement contract knows.
     pub fn listed(&self, intent: &Intent, domain: &B256) -> Result<wire::Order, EncodeError> {
+        self.until(u32::try_from(intent.valid_to).unwrap_or(u32::MAX), intent, domain)
+    }
+
+    /// The same, which ends earlier than the intent. Unix seconds.
+    ///
+    /// # Errors
+    /// When it is none that the settlement contract knows.
+    pub fn until(&self, valid_to: u32, intent: &Intent, domain: &B256) -> Result<wire::Order, EncodeError> {
         let mut order = wire::Order {
             uid: OrderUid::ZERO,
             sell_token: self.sell,
@@ -48,7 +56,7 @@ impl LimitOrder {
             buy_amount: self.buy_amount,
             full_sell_amount: self.sell_amount,
             full_buy_amount: self.buy_amount,
-            valid_to: u32::try_from(intent.valid_to).unwrap_or(u32::MAX),
+            valid_to,
             kind: Side::Sell,
             receiver: Some(intent.owner),
             owner: intent.owner,

@@ -12,6 +12,7 @@ pub(super) enum Dependency {
     Prices,
     Market,
     Sender,
+    OrderBook,
 }
 
 impl Dependency {
@@ -22,6 +23,7 @@ impl Dependency {
             Self::Prices => "prices",
             Self::Market => "market",
             Self::Sender => "sender",
+            Self::OrderBook => "orderBook",
         }
     }
 }

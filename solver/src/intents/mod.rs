@@ -20,6 +20,7 @@ mod forecast;
 mod health;
 mod metrics;
 mod oracle;
+mod order_book;
 mod settle;
 mod signature;
 mod watch;

@@ -10,6 +10,7 @@ use ballast_wire::intent::{Intent, Mode};
 
 use super::decide::{Decision, decide};
 use super::health::Dependency;
+use super::order_book::placed;
 use super::worker::{Trouble, Worker};
 use super::{Intents, decimal, metrics, numbers, seconds};
 use crate::auction::Auction;
@@ -235,14 +236,24 @@ impl Worker {
         }
     }
 
-    /// Writes down what an intent asks for as orders of a batch auction, for the vault to sign.
+    /// Makes what an intent asks for orders of a batch auction: for the order book, or for the vault itself to sign and post.
     async fn export(&mut self, key: u64, intent: &Intent, state: &State, rebalance: &Rebalance) -> Result<(), Miss> {
+        let config = &self.intents.settings.intents;
         let portfolio = state.portfolio(intent).map_err(|e| Miss::Park(e.to_string()))?;
         let moment = state.moment();
         let task = Task { intent, portfolio: &portfolio, moment: &moment };
         let exported = orders(&task, &rebalance.after, Decimal::ONE.atoms())
+            .filter(|exported| !exported.orders.is_empty())
             .ok_or_else(|| Miss::Park("the intent leaves no room for a loss, so no order has a limit".to_owned()))?;
         let domain = domain_separator(&self.intents.settings.settlement.contracts);
+        if config.order_book.is_some() {
+            let valid_to = state.time.saturating_add(config.order_time.as_secs()).min(intent.valid_to);
+            let placed = placed(&exported, valid_to, intent, &domain).map_err(|e| Miss::Park(e.to_string()))?;
+            // From here on they may be there, whatever happens to this process.
+            let status = Status::Ordered { orders: placed, valid_to };
+            let cause = "its orders go to the order book; its owner signs them by setPreSignature(uid, true)";
+            return Ok(self.advance(key, status, cause, figures(intent, rebalance)).await.map(|_| ())?);
+        }
         let orders = exported.json(intent, &domain).map_err(|e| Miss::Park(e.to_string()))?;
         let orders = serde_json::Value::from(orders).to_string();
         let reason = "its orders, in the numbers of this event, are for the vault to sign and post".to_owned();

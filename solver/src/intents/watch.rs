@@ -84,7 +84,7 @@ impl Worker {
         let mut used = Vec::new();
         for (key, watched) in &mut self.watched {
             let retry = matches!(watched.record.status, Status::Failed { retry_at, .. } if retry_at <= now);
-            if !(all || retry || watched.fresh) || matches!(watched.record.status, Status::Submitted { .. }) {
+            if !(all || retry || watched.fresh) || is_out(&watched.record.status) {
                 continue;
             }
             watched.fresh = false;
@@ -137,6 +137,11 @@ impl Worker {
         self.watched.retain(|_, watched: &mut Watched| !watched.record.status.state().is_final());
         Ok(())
     }
+}
+
+/// Whether something of an intent is out and may still come: there is nothing to decide before.
+fn is_out(status: &Status) -> bool {
+    matches!(status, Status::Submitted { .. } | Status::Ordered { .. })
 }
 
 /// Where a decision leads an intent, if it leads it anywhere.

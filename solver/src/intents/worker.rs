@@ -49,6 +49,8 @@ pub(crate) struct Worker {
     pub(super) heard: HashSet<Address>,
     pub(super) head: Option<B256>,
     pub(super) decided: Option<Instant>,
+    /// Intents whose orders the order book has heard of from this process.
+    pub(super) posted: HashSet<u64>,
     /// A transaction of ours that was given up and may still wait somewhere: its account nonce, and what the next has to offer more than.
     pub(super) outbid: Option<(u64, u128)>,
 }
@@ -86,6 +88,7 @@ impl Worker {
             heard: HashSet::new(),
             head: None,
             decided: None,
+            posted: HashSet::new(),
             outbid: None,
         })
     }
@@ -131,6 +134,7 @@ impl Worker {
         let view = self.ask(Dependency::Node, node.latest().await)?;
         let gas_price = self.ask(Dependency::Node, node.gas_price().await)?;
         self.follow_all(node, &view).await?;
+        self.follow_orders(node, &view).await?;
         let all = self.read(&view).await?;
         self.pass(node, &view, gas_price, all).await?;
         self.settle_next(node).await
@@ -177,6 +181,7 @@ impl Worker {
         tracing::warn!("{why}: this instance only takes requests");
         (self.lease, self.seen, self.head, self.decided) = (None, 0, None, None);
         self.watched.clear();
+        self.posted.clear();
         metrics::lease(false);
     }
 

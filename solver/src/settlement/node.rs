@@ -108,6 +108,14 @@ impl Node {
         View::new(self.client.clone(), BlockNumberOrTag::Latest).await
     }
 
+    /// The chain at a block.
+    ///
+    /// # Errors
+    /// When the node does not answer, or has no such block.
+    pub async fn at(&self, block: u64) -> Result<View, NodeError> {
+        View::new(self.client.clone(), block.into()).await
+    }
+
     /// Looks whether an account may settle.
     ///
     /// # Errors

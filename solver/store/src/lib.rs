@@ -6,6 +6,8 @@
 //!                │  └────────┼── failed ◄──────────┤ reverted, lost, or the plan no longer holds: solved anew
 //!                └─► parked ─┘                     └─► waiting: the next slice
 //!             any that is not submitted ─► cancelled, expired
+//!
+//! triggered ─► ordered: its orders stand at an order book ─► settled; waiting or failed once they have ended
 //! ```
 //!
 //! Each change is an event that is only ever added: when, why, with which numbers. The intent's row is what its events come to, and is written in the
@@ -29,5 +31,5 @@ pub use lease::Lease;
 pub use log::{Change, Event, Numbers};
 pub use post::{NewIntent, Posted, Quota};
 pub use read::{Filter, Listed, Page, Record, Slice};
-pub use status::{Attempt, Block, State, Status};
+pub use status::{Attempt, Block, Placed, State, Status};
 pub use store::Store;

@@ -1,6 +1,7 @@
 use std::fmt;
 
 use alloy_primitives::{Address, B256, Bytes};
+use ballast_wire::{Amount, OrderUid};
 use serde::{Deserialize, Serialize};
 
 /// Where an intent stands, by name.
@@ -18,6 +19,8 @@ pub enum State {
     Solved,
     /// Its transaction is on its way, or not deep enough in the chain yet.
     Submitted,
+    /// Its orders are at an order book.
+    Ordered,
     /// Done.
     Settled,
     /// An attempt has failed; there will be another.
@@ -32,12 +35,13 @@ pub enum State {
 
 impl State {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Accepted,
         Self::Waiting,
         Self::Triggered,
         Self::Solved,
         Self::Submitted,
+        Self::Ordered,
         Self::Settled,
         Self::Failed,
         Self::Parked,
@@ -53,6 +57,7 @@ impl State {
             Self::Triggered => "triggered",
             Self::Solved => "solved",
             Self::Submitted => "submitted",
+            Self::Ordered => "ordered",
             Self::Settled => "settled",
             Self::Failed => "failed",
             Self::Parked => "parked",
@@ -68,16 +73,16 @@ impl State {
 
     /// Whether `next` may come after it.
     ///
-    /// An intent that is submitted is neither cancelled nor expired: what is on its way may still arrive. Any live one may turn out to be settled, or
+    /// An intent that is submitted or ordered is neither cancelled nor expired: what is on its way may still arrive. Any live one may turn out to be settled, or
     /// revoked, on the chain, where anybody may have done it.
     pub const fn leads_to(self, next: Self) -> bool {
-        use State::{Accepted, Cancelled, Expired, Failed, Parked, Settled, Solved, Submitted, Triggered, Waiting};
+        use State::{Accepted, Cancelled, Expired, Failed, Ordered, Parked, Settled, Solved, Submitted, Triggered, Waiting};
         match (self, next) {
-            (Settled | Cancelled | Expired, _) | (_, Accepted) | (Submitted, Expired | Triggered | Solved) => false,
+            (Settled | Cancelled | Expired, _) | (_, Accepted) | (Submitted | Ordered, Expired | Triggered | Solved) => false,
             (_, Settled | Cancelled | Expired | Waiting | Parked) => true,
             (Accepted | Waiting | Triggered | Solved | Failed | Parked, Triggered) => true,
-            (Triggered, Solved) | (Solved | Submitted, Submitted) => true,
-            (Triggered | Solved | Submitted | Failed, Failed) => true,
+            (Triggered, Solved | Ordered) | (Solved | Submitted, Submitted) | (Ordered, Ordered) => true,
+            (Triggered | Solved | Submitted | Ordered | Failed, Failed) => true,
             _ => false,
         }
     }
@@ -125,6 +130,21 @@ pub struct Attempt {
     /// Where it was mined, by the last look.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub block: Option<Block>,
+}
+
+/// An order that stands at an order book.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Placed {
+    /// By which it is known, and its owner signs it.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub uid: OrderUid,
+    /// Atoms that it sells.
+    pub sell_amount: Amount,
+    /// All of it, as it is posted.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub order: serde_json::Value,
 }
 
 impl Status {
@@ -176,6 +196,13 @@ pub enum Status {
         /// How it is made.
         attempt: Box<Attempt>,
     },
+    /// [`State::Ordered`].
+    Ordered {
+        /// What is to be filled.
+        orders: Vec<Placed>,
+        /// Until when, Unix seconds.
+        valid_to: u64,
+    },
     /// [`State::Settled`].
     Settled {
         /// By what; none if it was somebody else's.
@@ -212,6 +239,7 @@ impl Status {
             Self::Triggered => State::Triggered,
             Self::Solved { .. } => State::Solved,
             Self::Submitted { .. } => State::Submitted,
+            Self::Ordered { .. } => State::Ordered,
             Self::Settled { .. } => State::Settled,
             Self::Failed { .. } => State::Failed,
             Self::Parked { .. } => State::Parked,

@@ -57,6 +57,11 @@ pub(super) async fn cancel(State(api): State<Api>, Path(id): Path<String>, body:
             let words = "its transaction is on its way; to revoke it all the same, call cancel(nonce) of the settlement contract";
             return Err(Refusal::Conflict(words.to_owned()));
         }
+        Standing::Ordered => {
+            let words =
+                "its orders are at the order book: do not sign them, or take the signature back, and cancel once they have ended";
+            return Err(Refusal::Conflict(words.to_owned()));
+        }
         done if done.is_final() => return Err(Refusal::Conflict(format!("it is {done}"))),
         _ => {}
     }

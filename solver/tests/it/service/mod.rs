@@ -3,6 +3,7 @@
 mod ends;
 mod killed;
 mod node;
+mod order_book;
 mod path;
 mod prices;
 mod refused;
