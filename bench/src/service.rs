@@ -68,7 +68,7 @@ impl ServiceArgs {
         let posts: Vec<Request> = vaults.into_iter().map(|(_, body)| Request::Post(body)).collect();
         let filled = service.send(&client, posts, None)?;
         let filling = began.elapsed().as_secs_f64();
-        service.until("all intents are watched", || Ok(figure(&client, &service.url, WAITING)? >= self.intents as f64))?;
+        service.until("all intents are watched", || Ok(waiting(&client, &service) >= self.intents as f64))?;
 
         let requests = (0..self.requests).map(|n| request(n, &filled)).collect::<anyhow::Result<Vec<_>>>()?;
         let processor = figure(&client, &service.url, "process_cpu_seconds_total")?;
@@ -79,7 +79,7 @@ impl ServiceArgs {
         let seconds = sorted(answers.iter().map(|answer| answer.seconds));
 
         let live = self.intents + answers.iter().filter(|answer| answer.posted).count();
-        service.until("all intents are watched", || Ok(figure(&client, &service.url, WAITING)? >= live as f64))?;
+        service.until("all intents are watched", || Ok(waiting(&client, &service) >= live as f64))?;
         let passes = (1..=self.passes).map(|n| self.pass(&service, &client, n)).collect::<anyhow::Result<Vec<f64>>>()?;
         let passes = sorted(passes.into_iter());
 
@@ -88,7 +88,7 @@ impl ServiceArgs {
         let began = Instant::now();
         service = Service::start(&self.ballast, &service.config.clone(), &client)?;
         let answers_after = began.elapsed().as_secs_f64();
-        service.until("all intents are watched", || Ok(figure(&client, &service.url, WAITING)? >= live as f64))?;
+        service.until("all intents are watched", || Ok(waiting(&client, &service) >= live as f64))?;
         let watches_after = began.elapsed().as_secs_f64();
 
         let ms = |part| short(1e3 * quantile(&seconds, part));
@@ -177,6 +177,11 @@ impl ServiceArgs {
         service.until("a pass", || Ok(figure(client, &service.url, PASSES)? - before > least))?;
         Ok(figure(client, &service.url, PASSES)? - before)
     }
+}
+
+/// Intents that are watched: none is told of before the first look.
+fn waiting(client: &Client, service: &Service) -> f64 {
+    figure(client, &service.url, WAITING).unwrap_or_default()
 }
 
 /// A request, and whether it posts.
