@@ -182,7 +182,7 @@ mod tests {
             for day in 0..60_u64 {
                 text += &format!("\n{}", end - (59 - day) * 86_400);
                 // The first is as good as money.
-                text += ",1";
+                text += &format!(",{}", 1.0 + 1e-6 * (day % 3) as f64);
                 for k in 1..intent.assets.len() as u64 {
                     text += &format!(",{}", 100.0 * (1.0 + daily * (day / k % 2) as f64));
                 }
@@ -201,7 +201,7 @@ mod tests {
         let late = by(&intent, &old);
         assert!(late.name() == "wait" && late.reason().contains("a week ago"), "{late:?}");
         let odds = |p: &str| {
-            let rule = Rule::HitProbability { p: p.parse().unwrap(), horizon_sec: 86_400 };
+            let rule = Rule::HitProbability { p: p.parse().unwrap(), horizon_sec: 30 * 86_400 };
             let mut intent = intent.clone();
             intent.trigger.any_of = vec![rule];
             // Room on both sides of where the weights are.
@@ -210,8 +210,8 @@ mod tests {
             }
             intent
         };
-        assert_eq!(by(&odds("0.5"), &calm).name(), "wait");
-        assert_eq!(by(&odds("0.000000000000000001"), &storm).name(), "settle");
+        assert_eq!(by(&odds("0.00001"), &calm).name(), "wait");
+        assert_eq!(by(&odds("0.00001"), &storm).name(), "settle");
     }
 
     #[test]

@@ -71,9 +71,9 @@ impl Forecasts {
     /// Why there is no forecast.
     pub(super) fn calls(&self, intent: &Intent, held: &Measured, time: u64) -> Result<Option<String>, String> {
         let covariance = self.covariance(intent, time)?;
-        let part = |atoms: alloy_primitives::U256| f64::from(atoms) / 1e18;
         let targets: Vec<f64> = intent.assets.iter().map(|asset| asset.target.to_f64()).collect();
-        let drift: Vec<f64> = held.weights.iter().zip(&targets).map(|(weight, target)| part(*weight) - target).collect();
+        let drift: Vec<f64> =
+            held.weights.iter().zip(&targets).map(|(weight, target)| f64::from(*weight) / 1e18 - target).collect();
         let mut relative = Vec::new();
         covariance.relative(&targets, &mut relative);
         let called = |rule: &Rule| match rule {
@@ -113,13 +113,13 @@ impl Forecasts {
 
 /// What a history says of an intent's assets, whose columns are called by their tokens' symbols or addresses.
 fn forecast(intent: &Intent, history: &History, symbols: &HashMap<Address, String>) -> Result<Covariance, String> {
-    let column = |token: Address| {
+    let column = |token: &Address| {
         let named = |column: &&String| {
-            column.eq_ignore_ascii_case(&token.to_string()) || symbols.get(&token).is_some_and(|symbol| symbol == *column)
+            column.eq_ignore_ascii_case(&token.to_string()) || symbols.get(token).is_some_and(|symbol| symbol == *column)
         };
         history.assets().iter().find(named).cloned().unwrap_or_else(|| token.to_string())
     };
-    let names: Vec<String> = intent.assets.iter().map(|asset| column(asset.token)).collect();
+    let names: Vec<String> = intent.assets.iter().map(|asset| column(&asset.token)).collect();
     let place = intent.assets.iter().position(|asset| asset.token == intent.numeraire.0);
     let numeraire = place.and_then(|place| names.get(place)).map_or("", String::as_str);
     let columns: Vec<&str> = names.iter().map(String::as_str).collect();

@@ -1,6 +1,6 @@
 //! CoW Protocol's order book: where orders are posted, to be signed by their owner on the chain, and filled by whoever solves its batches.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alloy_primitives::{B256, U256};
 use ballast_adapters::chain::View;
@@ -19,7 +19,7 @@ use crate::settlement::encode::EncodeError;
 use crate::settlement::encode::abi::GPv2Settlement;
 
 /// How long the order book is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why an order is not there.
 #[derive(Debug, thiserror::Error)]
@@ -137,17 +137,22 @@ impl Worker {
     async fn post_all(&mut self, key: u64, orders: &[Placed]) -> Result<(), Trouble> {
         let intents = self.intents.clone();
         let Some(book) = &intents.settings.intents.order_book else { return Ok(()) };
-        if self.posted.contains(&key) {
+        if self.posted.contains(&key) || self.book_rests.is_some_and(|until| Instant::now() < until) {
             return Ok(());
         }
         let mut refused = Vec::new();
         for order in orders {
-            match post(book, order).await {
+            let answer = match post(book, order).await {
                 Err(Unposted::Refused { error_type, description }) => {
                     refused.push(format!("{}: {error_type}: {description}", order.uid));
+                    continue;
                 }
-                // The others, and this one again, in the next round.
-                answer => self.ask(Dependency::OrderBook, answer)?,
+                answer => answer,
+            };
+            if intents.health.heard(Dependency::OrderBook, answer).is_err() {
+                // The others, and this one again, after a while: whoever else is to be settled does not wait for it.
+                self.book_rests = Instant::now().checked_add(intents.settings.intents.retry);
+                return Ok(());
             }
         }
         self.posted.insert(key);

@@ -51,6 +51,8 @@ pub(crate) struct Worker {
     pub(super) decided: Option<Instant>,
     /// Intents whose orders the order book has heard of from this process.
     pub(super) posted: HashSet<u64>,
+    /// Until when it is left alone, since it did not answer.
+    pub(super) book_rests: Option<Instant>,
     /// A transaction of ours that was given up and may still wait somewhere: its account nonce, and what the next has to offer more than.
     pub(super) outbid: Option<(u64, u128)>,
 }
@@ -89,6 +91,7 @@ impl Worker {
             head: None,
             decided: None,
             posted: HashSet::new(),
+            book_rests: None,
             outbid: None,
         })
     }
