@@ -141,7 +141,7 @@ impl Worker {
         let waited = seconds().saturating_sub(attempt.signed_at);
         let late = waited >= self.intents.settings.intents.patience.as_secs();
         // A node may know of a block before it knows of the receipts in it: until it is late, ours is what counts.
-        let ours = (!late).then_some(attempt.transaction);
+        let ours = (!late).then_some((slice, attempt.transaction));
         if self.settled(view, &intent).await? > U256::from(slice) {
             return self.used(node, view, key, ours).await;
         }
@@ -171,9 +171,9 @@ impl Worker {
         self.ask(Dependency::Node, answer)
     }
 
-    /// An intent's nonce is used: by a settlement, whoever made it, or since its owner revoked it on the chain. What may be of `ours`, whose receipt
-    /// has yet to come, is waited for.
-    pub(super) async fn used(&mut self, node: &Node, view: &View, key: u64, ours: Option<B256>) -> Result<(), Trouble> {
+    /// An intent's nonce is used: by a settlement, whoever made it, or since its owner revoked it on the chain. What may be of `ours`, the
+    /// transaction for a settlement from 0 on whose receipt has yet to come, is waited for.
+    pub(super) async fn used(&mut self, node: &Node, view: &View, key: u64, ours: Option<(u64, B256)>) -> Result<(), Trouble> {
         let Some(watched) = self.watched.get(&key) else { return Ok(()) };
         let intent = watched.record.intent.clone();
         let from = view.number().saturating_sub(BACK);
@@ -184,7 +184,11 @@ impl Worker {
         let revoked = !self.ask(Dependency::Node, logs)?.is_empty();
         let last = rebalanced.last();
         let by = last.and_then(|log| log.transaction_hash);
-        if ours.is_some() && !revoked && (by.is_none() || by == ours) {
+        // Nor need the node know of all events yet.
+        if let Some((slice, ours)) = ours
+            && !revoked
+            && (rebalanced.len() as u64 <= slice || by == Some(ours))
+        {
             return Ok(());
         }
         let deep = |block: Option<u64>| {
