@@ -8,13 +8,15 @@ use ballast_routing::{Claim, Distance, Joint as Choice, Presence, Trade};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use super::clear::{Chosen, Cleared, LEAST_MARGIN, Lessons, Terms};
+use super::clear::{Chosen, Cleared, Lessons, Terms};
 use super::prices::{Part, Prices};
 use super::{Attempt, Fill, Pair};
 use crate::batch::execute::from_f64;
 use crate::batch::prices::WEI_PER_UNIT;
 use crate::batch::reference;
 
+/// A part of a fill that is as good as all.
+const WHOLE: f64 = 0.999;
 /// A part of a fill that is as good as none.
 const NOTHING: f64 = 1e-4;
 /// An order that should be there for less than this part goes.
@@ -22,7 +24,7 @@ const HALF: f64 = 0.5;
 /// Of those that go one in so many goes at once.
 const AT_ONCE: usize = 3;
 /// Times that some leave before all do who have not what they ask for.
-const PATIENT: usize = 4;
+const PATIENT: usize = 10;
 /// Times that claims are made anew at the fills that came of those before.
 const ROUNDS: usize = 5;
 /// A pair is left with this much more than it claims, as a part of that.
@@ -148,15 +150,11 @@ impl Attempt<'_> {
             leave.truncate(leave.len().div_ceil(at_once));
             return all.filter(|k| !leave.contains(k)).collect();
         }
-        // All could be there for the most part: those go that lose least for what they lack.
-        let trades: Vec<Trade> = fair.trades.iter().map(|t| t.trade).collect();
-        let mut lacks: Vec<f64> = (0..trades.len()).map(|k| (-fair.surplus(k)).max(0.0)).collect();
-        for claim in claims {
-            let lack = claim.lack(&trades, |k| fair.amounts(k));
-            claim.trades.iter().for_each(|&k| lacks[k] = lacks[k].max(lack));
-        }
-        let loses = |k: usize| fair.surplus(k).max(0.0) / lacks[k].max(LEAST_MARGIN);
-        lacking.sort_by(|&a, &b| loses(a).total_cmp(&loses(b)));
+        // All could be there for the most part: of those that could not be there whole, and of those that lack something, some go that
+        // gain least.
+        lacking.extend((0..parts.len()).filter(|&k| parts[k] < WHOLE));
+        lacking.sort_by(|&a, &b| fair.surplus(a).total_cmp(&fair.surplus(b)).then(a.cmp(&b)));
+        lacking.dedup();
         lacking.truncate(lacking.len().div_ceil(at_once));
         all.filter(|k| !lacking.contains(k)).collect()
     }
