@@ -3,6 +3,7 @@
 use ballast_routing::{Batch, Budget, Distance, Effort, GasPrice, Joint as Choice, Token};
 
 use super::clear::{Chosen, Cleared, Lessons};
+use super::fair::Leaving;
 use super::orders::{Member, leftovers};
 use super::{Floors, Joint, Obstacle, Welfare};
 use crate::auction::Auction;
@@ -17,6 +18,12 @@ const AGAIN: usize = 4;
 const SAVINGS: [f64; 5] = [1.5, 2.5, 4.0, 8.0, 16.0];
 /// Times that a choice is cleared again without what stood in its way.
 const REPAIRS: usize = 16;
+
+/// A part of a choice's worth that is well settled.
+const WELL: f64 = 0.95;
+
+/// So many orders are few: to settle them once more takes little time.
+const FEW: usize = 24;
 
 /// Orders of an auction, to be settled together.
 pub struct Attempt<'a> {
@@ -104,8 +111,8 @@ impl<'a> Attempt<'a> {
             // What is left out later is lost to what it is left out for.
             let before = best.as_ref().filter(|_| !out.is_empty()).map(|best| best.welfare);
             let Choice { relaxed, value: whole, .. } = choice;
-            let mut welfare = before.unwrap_or(Welfare { bound, relaxed, whole, ..Welfare::default() });
-            let (joint, gone) = match self.settle(&choice, &mut lessons, &mut welfare, stop) {
+            let welfare = before.unwrap_or(Welfare { bound, relaxed, whole, ..Welfare::default() });
+            let (joint, gone) = match self.settle(&choice, &mut lessons, welfare, stop) {
                 Ok(settled) => settled,
                 Err(reason) => {
                     tracing::debug!(reason, "a choice that cannot be settled");
@@ -152,11 +159,11 @@ impl<'a> Attempt<'a> {
     /// As for [`Self::solve`].
     pub fn with_floors(&mut self, floors: Floors, stop: &(dyn Fn() -> bool + Sync)) -> Result<Joint, String> {
         self.floors = floors;
-        let Some(Best { mut choice, mut welfare, mut out }) = self.best.take() else {
+        let Some(Best { mut choice, welfare, mut out }) = self.best.take() else {
             return Err("there is no batch".to_owned());
         };
         let mut lessons = std::mem::take(&mut self.lessons);
-        let settled = self.settle(&choice, &mut lessons, &mut welfare, stop);
+        let settled = self.settle(&choice, &mut lessons, welfare, stop);
         self.lessons = lessons;
         let (joint, gone) = settled?;
         gone.iter().for_each(|&m| choice.parts[m] = 0.0);
@@ -166,12 +173,32 @@ impl<'a> Attempt<'a> {
         Ok(Joint { displaced, ..joint })
     }
 
-    /// One choice, all the way, with the members that had to leave.
+    /// One choice, all the way, with the members that had to leave: where much is lost by that, and few are concerned, the better of two ways
+    /// to say who.
     fn settle(
         &self,
         choice: &Choice,
         lessons: &mut Lessons,
-        welfare: &mut Welfare,
+        welfare: Welfare,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<(Joint, Vec<usize>), String> {
+        let first = self.settle_by(Leaving::Smallest, choice, lessons, welfare, stop);
+        let worth =
+            |settled: &Result<(Joint, Vec<usize>), String>| settled.as_ref().map_or(0.0, |(joint, _)| joint.welfare.realised);
+        let many = choice.parts.iter().filter(|part| **part > 0.0).count() > FEW;
+        if worth(&first) >= WELL * choice.value || many || stop() {
+            return first;
+        }
+        let second = self.settle_by(Leaving::Cheapest, choice, lessons, welfare, stop);
+        if worth(&second) > worth(&first) { second } else { first }
+    }
+
+    fn settle_by(
+        &self,
+        leaving: Leaving,
+        choice: &Choice,
+        lessons: &mut Lessons,
+        mut welfare: Welfare,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<(Joint, Vec<usize>), String> {
         (lessons.gas, lessons.spare) = Default::default();
@@ -183,11 +210,11 @@ impl<'a> Attempt<'a> {
         let mut distance = Distance::Far;
         let mut why = "no batch that can be executed after many attempts".to_owned();
         for repair in 0..REPAIRS {
-            let (fair, more) = self.be_fair(&mut choice, lessons, cleared, distance, stop)?;
+            let (fair, more) = self.be_fair(&mut choice, lessons, cleared, (distance, leaving), stop)?;
             let chosen = Chosen { choice: &choice, lessons };
             gone.extend(more);
             welfare.fair = fair.welfare();
-            let leave = match self.execute(chosen, &fair, *welfare) {
+            let leave = match self.execute(chosen, &fair, welfare) {
                 Ok(mut joint) => {
                     if welfare.uniform == 0.0 {
                         welfare.uniform = self.uniform(chosen)?;

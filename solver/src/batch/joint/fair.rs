@@ -8,7 +8,7 @@ use ballast_routing::{Claim, Distance, Joint as Choice, Presence, Trade};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use super::clear::{Chosen, Cleared, Lessons, Terms};
+use super::clear::{Chosen, Cleared, LEAST_MARGIN, Lessons, Terms};
 use super::prices::{Part, Prices};
 use super::{Attempt, Fill, Pair};
 use crate::batch::execute::from_f64;
@@ -36,6 +36,15 @@ const BETTER: f64 = 1e-6;
 const LENIENT: f64 = 1.0 - 1e-4;
 /// A claim is met that lacks no more than this part of what it was raised by.
 const MET: f64 = 0.5;
+
+/// Who goes, where all could be there for the most part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leaving {
+    /// Of those that could not be there whole, and of those that lack something, those that gain least.
+    Smallest,
+    /// Of those that lack something, those that gain least for what they lack.
+    Cheapest,
+}
 
 impl Attempt<'_> {
     /// What each pair claims at these fills.
@@ -76,7 +85,7 @@ impl Attempt<'_> {
         choice: &mut Choice,
         lessons: &Lessons,
         cleared: Cleared,
-        distance: Distance,
+        (distance, leaving): (Distance, Leaving),
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<(Cleared, Vec<usize>), String> {
         let (mut fair, mut gone, mut distance) = (cleared, Vec::new(), distance);
@@ -117,7 +126,7 @@ impl Attempt<'_> {
             }
             tracing::debug!(?lacking, short = ?fair.clearing.short, "lack what they ask for");
             leaves += 1;
-            let stay = self.together(chosen, &fair, &claims, lacking, if leaves > PATIENT { 1 } else { AT_ONCE });
+            let stay = self.together(chosen, &fair, &claims, lacking, (leaving, if leaves > PATIENT { 1 } else { AT_ONCE }));
             tracing::debug!(of = fair.trades.len(), stay = stay.len(), "stay together");
             gone.extend((0..fair.trades.len()).filter(|k| !stay.contains(k)).map(|k| fair.trades[k].member));
             fair = self.only(choice, fair, &stay, stop)?;
@@ -135,7 +144,7 @@ impl Attempt<'_> {
         fair: &Cleared,
         claims: &[Claim],
         mut lacking: Vec<usize>,
-        at_once: usize,
+        (leaving, at_once): (Leaving, usize),
     ) -> Vec<usize> {
         let terms = Terms { claims, presence: Presence::Free, distance: Distance::Near };
         let before = fair.parts();
@@ -150,10 +159,21 @@ impl Attempt<'_> {
             leave.truncate(leave.len().div_ceil(at_once));
             return all.filter(|k| !leave.contains(k)).collect();
         }
-        // All could be there for the most part: of those that could not be there whole, and of those that lack something, some go that
-        // gain least.
-        lacking.extend((0..parts.len()).filter(|&k| parts[k] < WHOLE));
-        lacking.sort_by(|&a, &b| fair.surplus(a).total_cmp(&fair.surplus(b)).then(a.cmp(&b)));
+        // All could be there for the most part.
+        let trades: Vec<Trade> = fair.trades.iter().map(|t| t.trade).collect();
+        let mut lacks: Vec<f64> = (0..trades.len()).map(|k| (-fair.surplus(k)).max(LEAST_MARGIN)).collect();
+        let mut loss: Vec<f64> = (0..trades.len()).map(|k| fair.surplus(k)).collect();
+        match leaving {
+            Leaving::Smallest => lacking.extend((0..parts.len()).filter(|&k| parts[k] < WHOLE)),
+            Leaving::Cheapest => {
+                for claim in claims {
+                    let lack = claim.lack(&trades, |k| fair.amounts(k));
+                    claim.trades.iter().for_each(|&k| lacks[k] = lacks[k].max(lack));
+                }
+                loss.iter_mut().zip(&lacks).for_each(|(loss, lack)| *loss = loss.max(0.0) / lack);
+            }
+        }
+        lacking.sort_by(|&a, &b| loss[a].total_cmp(&loss[b]).then(a.cmp(&b)));
         lacking.dedup();
         lacking.truncate(lacking.len().div_ceil(at_once));
         all.filter(|k| !lacking.contains(k)).collect()

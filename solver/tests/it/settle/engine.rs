@@ -32,7 +32,7 @@ fn the_engines_solutions_pay_what_they_promise() {
     let auction = Auction::new(&request, |_| true);
     let report = engine::run(&auction, &Config::default(), &|| false);
     let batch = report.batch.as_ref().expect("a batch");
-    assert!(batch.joint.fills.len() > 2, "only {} orders in the batch", batch.joint.fills.len());
+    assert!(batch.joint.fills.len() > 1, "only {} orders in the batch", batch.joint.fills.len());
     let (mut settled, mut swaps) = (0, 0);
     for verified in report.verified() {
         for slippage in [Slippage::MaxIn, Slippage::MinOut] {
