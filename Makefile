@@ -33,6 +33,8 @@ demo: contracts
 		--prices $(POLICY)/prices.csv --svg target/demo-backtest.svg --detail cost-optimal
 	@echo "target/demo-backtest.svg shows values, weights with bands, and trades"
 	@echo "== A local chain with real contracts; its pools read back, its traders' orders signed"
+	@# A new chain knows nothing of what a service remembers of an old one.
+	rm -rf $(DEVNET)
 	$(BALLAST) devnet --detach --port 0 --out $(DEVNET)
 	@echo "== The orders, solved and settled on it: promise and outcome side by side (TAX takes a fee on transfer); then a vault's"
 	@echo "== signed intent, posted to the service, which sizes and settles it on the pools as they are by then; and its audit trail"
