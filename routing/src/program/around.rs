@@ -21,7 +21,7 @@ const STEP: f64 = 1e-4;
 const LITTLE: f64 = 1e-7;
 
 impl Builder<'_, '_> {
-    /// The markets' columns, with chords of width δ around `flows`; markets that have none, around `nu`. Without a width all stay as they are.
+    /// The markets' columns, with chords of width δ around `flows`; markets that have none, around `nu`.
     pub(super) fn around(&mut self, nu: &[f64], delta: f64, flows: &[Flow]) {
         let held: FxHashMap<MarketId, &Flow> = flows.iter().map(|flow| (flow.market, flow)).collect();
         self.base.pairs = vec![[0.0; 2]; self.view.pairs.len()];
@@ -32,7 +32,6 @@ impl Builder<'_, '_> {
             match sold {
                 [x, _] if x > 0.0 => self.pair_around(delta, index, true, x),
                 [_, x] if x > 0.0 => self.pair_around(delta, index, false, x),
-                _ if delta == 0.0 => {}
                 _ => [true, false].into_iter().for_each(|forward| self.pair_at(nu, delta, index, forward)),
             }
         }
@@ -54,9 +53,6 @@ impl Builder<'_, '_> {
             if !self.view.free[token as usize] {
                 *self.rows[token as usize].get_or_insert_default() += change / self.unit;
             }
-        }
-        if delta == 0.0 {
-            return;
         }
         let (mut up, mut down) = (Vec::with_capacity(4), Vec::with_capacity(4));
         let mut point = |x: f64, y: f64| {
@@ -148,10 +144,6 @@ impl Builder<'_, '_> {
             if !self.view.free[token as usize] && *z != 0.0 {
                 *self.rows[token as usize].get_or_insert_default() += z / self.unit;
             }
-        }
-        if delta == 0.0 {
-            self.base.blocks[index] = base;
-            return;
         }
         let mut trades: Vec<ArrayVec<f64, 8>> = Vec::new();
         let mut response = Response::default();

@@ -223,6 +223,7 @@ impl<'v, 'm> Builder<'v, 'm> {
         }
     }
 
+    /// The offers' columns.
     fn limits(&mut self) {
         for (index, limit) in self.view.limits.iter().enumerate() {
             let column = Column::Limit { limit: index };

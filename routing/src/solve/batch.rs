@@ -175,7 +175,7 @@ impl Batch {
         budget: &Budget,
     ) -> Joint {
         let whole = |k: usize, part: f64| forced.contains(&k) || self.orders[k].whole && part >= WHOLE;
-        let (at_prices, _) = self.parts(&choice, &self.forced(&forced), budget);
+        let at_prices = self.parts(&choice, &self.forced(&forced), budget);
         let filled = (0..self.orders.len()).filter(|&k| whole(k, at_prices.get(&k).copied().unwrap_or_default()));
         let filled: Vec<usize> = filled.collect();
         let (parts, flows) = self.balanced(&choice, &filled);
@@ -236,12 +236,12 @@ impl Batch {
         problem
     }
 
-    /// The part of each order that the choice's prices fill, and what the markets trade.
-    fn parts(&self, choice: &Choice, problem: &Problem, budget: &Budget) -> (FxHashMap<usize, f64>, Vec<Flow>) {
+    /// The part of each order that the choice's prices fill.
+    fn parts(&self, choice: &Choice, problem: &Problem, budget: &Budget) -> FxHashMap<usize, f64> {
         let mut search = Search::new(&self.snapshot, problem, None, &[], budget);
         let (view, nu) = search.part_of(choice);
         let flows = program::answers(&view, &nu, &Smoothing { gas: None, gas_value: 0.0, linear: FINE });
-        self.split(flows.markets)
+        self.split(flows.markets).0
     }
 
     /// A choice's markets for some of its orders only: prices, parts of those that need not be whole, and flows anew.
@@ -444,7 +444,7 @@ impl Settling<'_> {
     fn decide(&mut self) -> Option<()> {
         loop {
             let orders = &self.batch.orders;
-            let (parts, _) = self.batch.parts(&self.best, &self.batch.forced(&self.forced), self.budget);
+            let parts = self.batch.parts(&self.best, &self.batch.forced(&self.forced), self.budget);
             let open = parts.into_iter().filter(|(k, part)| orders[*k].whole && *part < WHOLE && !self.forced.contains(k));
             let mut open: Vec<(usize, f64)> = open.collect();
             open.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
@@ -496,7 +496,7 @@ impl Settling<'_> {
             let with = [self.forced.as_slice(), &[k]].concat();
             let without: Vec<usize> = self.left_out.iter().copied().filter(|other| *other != k).collect();
             let Some(choice) = self.attempt(&with, &without).filter(|choice| choice.value > self.best.value) else { continue };
-            let (parts, _) = self.batch.parts(&choice, &self.batch.forced(&with), self.budget);
+            let parts = self.batch.parts(&choice, &self.batch.forced(&with), self.budget);
             let orders = &self.batch.orders;
             let whole = parts.iter().all(|(k, part)| !orders[*k].whole || *part >= WHOLE || with.contains(k));
             if whole {

@@ -160,12 +160,12 @@ impl Attempt<'_> {
             return all.filter(|k| !leave.contains(k)).collect();
         }
         // All could be there for the most part.
-        let trades: Vec<Trade> = fair.trades.iter().map(|t| t.trade).collect();
-        let mut lacks: Vec<f64> = (0..trades.len()).map(|k| (-fair.surplus(k)).max(LEAST_MARGIN)).collect();
-        let mut loss: Vec<f64> = (0..trades.len()).map(|k| fair.surplus(k)).collect();
+        let mut loss: Vec<f64> = all.clone().map(|k| fair.surplus(k)).collect();
         match leaving {
             Leaving::Smallest => lacking.extend((0..parts.len()).filter(|&k| parts[k] < WHOLE)),
             Leaving::Cheapest => {
+                let trades: Vec<Trade> = fair.trades.iter().map(|t| t.trade).collect();
+                let mut lacks: Vec<f64> = loss.iter().map(|surplus| (-surplus).max(LEAST_MARGIN)).collect();
                 for claim in claims {
                     let lack = claim.lack(&trades, |k| fair.amounts(k));
                     claim.trades.iter().for_each(|&k| lacks[k] = lacks[k].max(lack));
