@@ -74,8 +74,22 @@ pub struct Batch {
     problem: Problem,
     /// Least prices of tokens at which no leftover is worth more.
     floors: Vec<(Token, f64)>,
-    /// How many times its cost gas is counted at.
-    thrift: f64,
+}
+
+/// Where a choice begins.
+#[derive(Debug, Clone, Copy)]
+pub struct Start<'a> {
+    /// Prices to start from.
+    pub warm: Option<&'a [f64]>,
+    /// Whether those are of these markets with these orders, or most of them.
+    pub near: bool,
+    /// Orders that are not used, by their places.
+    pub out: &'a [usize],
+    /// Ways that are not gone.
+    pub barred: &'a [Hop],
+    /// How many times its cost gas is counted at: fewer markets and orders are chosen the more that is. What they are worth is told at its
+    /// cost all the same, and is mostly higher where it was counted at a few times that: prices like many markets for a small part.
+    pub thrift: f64,
 }
 
 /// Which markets and which orders, and what they are worth together; value units of the objective, gas paid.
@@ -95,6 +109,8 @@ pub struct Joint {
     pub relaxed: f64,
     /// Worth with whole orders filled whole or not at all.
     pub value: f64,
+    /// How many times its cost gas was counted at.
+    pub thrift: f64,
 }
 
 impl Batch {
@@ -125,19 +141,13 @@ impl Batch {
         };
         let floors = leftovers.iter().map(|l| (l.token, l.weight)).collect();
         // Nobody looks for paths here.
-        Ok(Self { snapshot: Snapshot::with(markets, Hops::default()), orders, first, problem, floors, thrift: 1.0 })
-    }
-
-    /// Counts gas at so many times its cost: fewer markets and orders are chosen. Values are told at its cost all the same.
-    pub fn save_gas(&mut self, times: f64) {
-        self.problem.gas.price *= times / self.thrift;
-        self.thrift = times;
+        Ok(Self { snapshot: Snapshot::with(markets, Hops::default()), orders, first, problem, floors })
     }
 
     /// What a choice with these markets and orders is worth where gas is counted at its cost.
-    fn at_cost(&self, value: f64, kept: &[Kept], forced: &[usize]) -> f64 {
+    fn at_cost(&self, value: f64, thrift: f64, kept: &[Kept], forced: &[usize]) -> f64 {
         let gas = self.gas(kept) + forced.iter().map(|&k| self.orders[k].gas).sum::<f64>();
-        value + (1.0 - self.thrift.recip()) * self.problem.gas.price * gas
+        value + (thrift - 1.0) * self.problem.gas.price * gas
     }
 
     fn gas(&self, kept: &[Kept]) -> f64 {
@@ -149,21 +159,22 @@ impl Batch {
         &self.snapshot
     }
 
-    /// Markets and orders that prices choose. `warm` are prices to start from; orders that are `out` and ways that are `barred` are not
-    /// used. `None` where no order can be served.
-    pub fn open(&self, warm: Option<&[f64]>, out: &[usize], barred: &[Hop], budget: &Budget) -> Option<Opening<'_>> {
-        let mut barred = barred.to_vec();
-        barred.extend(out.iter().map(|&k| self.hop(k)));
-        let mut search = Search::new(&self.snapshot, &self.problem, None, &barred, budget);
-        if let Some(warm) = warm.filter(|w| w.len() == search.prices.len()) {
+    /// Markets and orders that prices choose. `None` where no order can be served.
+    pub fn open(&self, start: Start<'_>, budget: &Budget) -> Option<Opening<'_>> {
+        let mut barred = start.barred.to_vec();
+        barred.extend(start.out.iter().map(|&k| self.hop(k)));
+        let problem = self.forced(&[], start.thrift);
+        let mut search = Search::new(&self.snapshot, &problem, None, &barred, budget);
+        if let Some(warm) = start.warm.filter(|w| w.len() == search.prices.len()) {
             search.prices.clone_from_slice(warm);
         }
         let view = search.whole.clone();
-        let used = search.refine(&view, &STAGES);
+        let stages = if start.warm.is_some() && start.near { &STAGES[1..] } else { &STAGES[..] };
+        let used = search.refine(&view, stages);
         search.prune(used);
-        let bound = self.bound(&search);
+        let bound = self.bound_at(&search.whole, &search.prices);
         let (best, prices) = (search.best.take()?, search.prices);
-        Some(Opening { batch: self, best, prices, bound, barred })
+        Some(Opening { batch: self, best, prices, bound, barred, thrift: start.thrift })
     }
 
     fn joint(
@@ -171,11 +182,12 @@ impl Batch {
         choice: Choice,
         forced: Vec<usize>,
         mut prices: Vec<f64>,
+        thrift: f64,
         [bound, relaxed]: [f64; 2],
         budget: &Budget,
     ) -> Joint {
         let whole = |k: usize, part: f64| forced.contains(&k) || self.orders[k].whole && part >= WHOLE;
-        let at_prices = self.parts(&choice, &self.forced(&forced), budget);
+        let at_prices = self.parts(&choice, &self.forced(&forced, thrift), budget);
         let filled = (0..self.orders.len()).filter(|&k| whole(k, at_prices.get(&k).copied().unwrap_or_default()));
         let filled: Vec<usize> = filled.collect();
         let (parts, flows) = self.balanced(&choice, &filled);
@@ -190,8 +202,8 @@ impl Batch {
             prices[token as usize] = price;
         }
         let markets = choice.kept.iter().filter(|k| k.market < self.first).map(|k| (k.market, k.coins)).collect();
-        let value = self.at_cost(choice.value, &choice.kept, &forced);
-        Joint { markets, flows, parts, prices, bound, relaxed, value }
+        let value = self.at_cost(choice.value, thrift, &choice.kept, &forced);
+        Joint { markets, flows, parts, prices, bound, relaxed, value, thrift }
     }
 
     /// The way through an order.
@@ -199,17 +211,17 @@ impl Batch {
         Hop { market: self.first + order as MarketId, input: 0, output: 1 }
     }
 
-    /// The bound over all markets and orders. A fee is kept of what is sold, so gas costs no more than the cheapest of the tokens
-    /// sold.
-    fn bound(&self, search: &Search) -> f64 {
-        let mut prices = search.prices.clone();
+    /// The bound over all markets and orders at some prices, gas at its cost. A fee is kept of what is sold, so gas costs no more than the
+    /// cheapest of the tokens sold.
+    fn bound_at(&self, whole: &View, prices: &[f64]) -> f64 {
+        let mut prices = prices.to_vec();
         for &(token, floor) in &self.floors {
             prices[token as usize] = prices[token as usize].max(floor);
         }
         let cheapest = self.orders.iter().map(|o| prices[o.sell as usize]).fold(1.0, f64::min);
-        let gas = search.problem.gas;
+        let gas = self.problem.gas;
         let fixed = gas.fixed * gas.price;
-        search.whole.bound(&prices, gas.price * cheapest) + fixed * (1.0 - cheapest)
+        whole.bound(&prices, gas.price * cheapest) + fixed * (1.0 - cheapest)
     }
 
     /// What no choice of orders, markets and fills can exceed, however much is left over and whatever gas it takes, at its cost: looked for
@@ -217,17 +229,17 @@ impl Batch {
     pub fn least_bound(&self, prices: &[f64], budget: &Budget) -> f64 {
         let mut problem = Problem { limits: Vec::new(), ..self.problem.clone() };
         problem.wanted.extend(self.floors.iter().map(|&(token, weight)| Wanted { token, weight, free: false }));
-        problem.gas.price /= self.thrift;
         let mut search = Search::new(&self.snapshot, &problem, None, &[], budget);
         search.prices.copy_from_slice(prices);
         let view = search.whole.clone();
         search.refine(&view, &STAGES);
-        self.bound(&search)
+        self.bound_at(&search.whole, &search.prices)
     }
 
-    /// The problem with some orders traded whatever they bring.
-    fn forced(&self, forced: &[usize]) -> Problem {
+    /// The problem with some orders traded whatever they bring, and gas counted at so many times its cost.
+    fn forced(&self, forced: &[usize], thrift: f64) -> Problem {
         let mut problem = self.problem.clone();
+        problem.gas.price *= thrift;
         for order in forced.iter().map(|&k| &self.orders[k]) {
             problem.endowment.push((order.sell, order.sell_amount));
             problem.endowment.push((order.buy, -order.buy_amount));
@@ -244,27 +256,33 @@ impl Batch {
         self.split(flows.markets).0
     }
 
-    /// A choice's markets for some of its orders only: prices, parts of those that need not be whole, and flows anew.
-    pub fn only(&self, joint: &Joint, stay: &[usize], budget: &Budget) -> Option<Joint> {
+    /// A choice for some of its orders only: its markets, others where those help, prices, parts of orders that need not be whole, and flows.
+    pub fn only(&self, joint: &Joint, stay: &[usize], barred: &[Hop], budget: &Budget) -> Option<Joint> {
         let (filled, open): (Vec<usize>, Vec<usize>) = stay.iter().partition(|&&k| self.orders[k].whole);
-        let problem = self.forced(&filled);
-        let mut search = Search::new(&self.snapshot, &problem, None, &[], budget);
+        let problem = self.forced(&filled, joint.thrift);
+        let gone = (0..self.orders.len()).filter(|k| !open.contains(k)).map(|k| self.hop(k));
+        let barred: Vec<Hop> = barred.iter().copied().chain(gone).collect();
+        let mut search = Search::new(&self.snapshot, &problem, None, &barred, budget);
         search.prices.copy_from_slice(&joint.prices);
         let mut kept: Vec<Kept> = joint.markets.iter().map(|&(market, coins)| Kept { market, coins }).collect();
         kept.extend(open.iter().map(|&k| Kept { market: self.hop(k).market, coins: 0b11 }));
-        let choice = search.weigh(kept)?;
+        search.best = Some(search.weigh(kept)?);
+        search.grow(&[Reach::Far]);
+        let choice = search.best.take()?;
         let (open, flows) = self.balanced(&choice, &filled);
         let part = |k: usize| if filled.contains(&k) { 1.0 } else { open.get(&k).copied().unwrap_or_default() };
         let mut prices = joint.prices.clone();
         for &(token, price) in &choice.prices {
             prices[token as usize] = price;
         }
-        Some(Joint { flows, prices, parts: (0..self.orders.len()).map(part).collect(), ..joint.clone() })
+        let markets = choice.kept.iter().filter(|k| k.market < self.first).map(|k| (k.market, k.coins)).collect();
+        Some(Joint { markets, flows, prices, parts: (0..self.orders.len()).map(part).collect(), ..joint.clone() })
     }
 
     /// The same where what the orders give and take is what the markets trade: at prices that are an order's limit any part of it would do.
     fn balanced(&self, choice: &Choice, filled: &[usize]) -> (FxHashMap<usize, f64>, Vec<Flow>) {
-        let problem = self.forced(filled);
+        // The programme counts no gas.
+        let problem = self.forced(filled, 1.0);
         let gone: Vec<MarketId> = filled.iter().map(|&k| self.hop(k).market).collect();
         let kept: Vec<Kept> = choice.kept.iter().filter(|k| !gone.contains(&k.market)).copied().collect();
         let view = View::part(&self.snapshot.markets, &problem, &kept, 0.0, &mut Renumber::default());
@@ -283,31 +301,6 @@ impl Batch {
         };
         (orders.into_iter().map(part).collect(), flows)
     }
-
-    /// The choice anew, from its own prices, with some orders forced and some left out.
-    fn again(
-        &self,
-        best: &Choice,
-        forced: &[usize],
-        left_out: &[usize],
-        barred: &[Hop],
-        prices: &[f64],
-        budget: &Budget,
-    ) -> Option<Choice> {
-        let problem = self.forced(forced);
-        let mut search = Search::new(&self.snapshot, &problem, None, barred, budget);
-        search.prices.copy_from_slice(prices);
-        for &(token, price) in &best.prices {
-            search.prices[token as usize] = price;
-        }
-        let gone = |market: MarketId| {
-            let k = market.wrapping_sub(self.first) as usize;
-            forced.contains(&k) || left_out.contains(&k)
-        };
-        let kept: Vec<Kept> = best.kept.iter().filter(|k| !gone(k.market)).copied().collect();
-        search.prune(kept);
-        search.best.take()
-    }
 }
 
 /// Markets and orders, each of those for as large a part as is best.
@@ -318,6 +311,7 @@ pub struct Opening<'b> {
     prices: Vec<f64>,
     bound: f64,
     barred: Vec<Hop>,
+    thrift: f64,
 }
 
 /// How much time it is worth to settle which orders are filled.
@@ -340,16 +334,27 @@ impl Opening<'_> {
         self.batch.gas(&self.best.kept)
     }
 
-    /// What no choice can exceed, where gas is counted at its cost.
+    /// How many times its cost gas is counted at.
+    pub fn thrift(&self) -> f64 {
+        self.thrift
+    }
+
+    /// What it is worth, gas at its cost.
+    pub fn value(&self) -> f64 {
+        self.batch.at_cost(self.best.value, self.thrift, &self.best.kept, &[])
+    }
+
+    /// What no choice can exceed.
     pub fn bound(&self) -> f64 {
         self.bound
     }
 
     /// Adds and drops markets and orders for as long as that helps.
     pub fn climb(&mut self, budget: &Budget) {
-        let mut search = Search::new(&self.batch.snapshot, &self.batch.problem, None, &self.barred, budget);
+        let problem = self.batch.forced(&[], self.thrift);
+        let mut search = Search::new(&self.batch.snapshot, &problem, None, &self.barred, budget);
         search.prices.clone_from_slice(&self.prices);
-        search.gas_value = self.batch.problem.gas.price * self.prices[self.batch.problem.gas.token as usize];
+        search.gas_value = problem.gas.price * self.prices[problem.gas.token as usize];
         search.best = Some(self.best.clone());
         search.climb(&[Reach::Far]);
         if let Some(best) = search.best.take() {
@@ -359,10 +364,10 @@ impl Opening<'_> {
 
     /// Settles which of the orders that must be whole are filled. `None` where there are none that can be.
     pub fn settle(&self, effort: Effort, budget: &Budget) -> Option<Joint> {
-        let Self { batch, best, prices, barred, .. } = self;
+        let Self { batch, best, prices, barred, thrift, .. } = self;
         let (forced, left_out) = (Vec::new(), Vec::new());
-        Settling { batch, best: best.clone(), forced, left_out, barred, prices, budget }
-            .settle(effort, [self.bound, batch.at_cost(best.value, &best.kept, &[])])
+        Settling { batch, best: best.clone(), forced, left_out, barred, prices, thrift: *thrift, budget }
+            .settle(effort, [self.bound, self.value()])
     }
 }
 
@@ -375,6 +380,7 @@ struct Settling<'a> {
     left_out: Vec<usize>,
     barred: &'a [Hop],
     prices: &'a [f64],
+    thrift: f64,
     budget: &'a Budget<'a>,
 }
 
@@ -389,8 +395,8 @@ impl Settling<'_> {
             }
             settled.reconsider();
         }
-        let Self { batch, best, forced, prices, budget, .. } = settled;
-        Some(batch.joint(best, forced, prices.to_vec(), [bound, relaxed], budget))
+        let Self { batch, best, forced, prices, thrift, budget, .. } = settled;
+        Some(batch.joint(best, forced, prices.to_vec(), thrift, [bound, relaxed], budget))
     }
 
     /// Decides on those nearest to the prices by one mixed-integer programme, and on what becomes open by that one by one.
@@ -408,7 +414,7 @@ impl Settling<'_> {
         let mut view = View::part(&batch.snapshot.markets, &batch.problem, &kept, 0.0, &mut Renumber::default());
         view.bar(self.barred);
         let nu: Vec<f64> = view.tokens.iter().map(|&t| self.price(t)).collect();
-        let gas = |k: usize| batch.orders[k].gas * batch.problem.gas.price;
+        let gas = |k: usize| batch.orders[k].gas * batch.problem.gas.price * self.thrift;
         let orders = open.iter().map(|&k| (market(k), gas(k))).collect();
         let filled = program::whole(&view, &nu, WIDE, &orders).ok()?;
         (self.forced, self.left_out) = open.iter().copied().partition(|&k| filled.contains(&market(k)));
@@ -436,15 +442,29 @@ impl Settling<'_> {
         self.best.prices.iter().find(|p| p.0 == token).map_or(self.prices[token as usize], |p| p.1)
     }
 
+    /// The choice anew, from its own prices, with some orders forced and some left out.
     fn attempt(&self, forced: &[usize], left_out: &[usize]) -> Option<Choice> {
-        self.batch.again(&self.best, forced, left_out, self.barred, self.prices, self.budget)
+        let Self { batch, best, barred, prices, thrift, budget, .. } = self;
+        let problem = batch.forced(forced, *thrift);
+        let mut search = Search::new(&batch.snapshot, &problem, None, barred, budget);
+        search.prices.copy_from_slice(prices);
+        for &(token, price) in &best.prices {
+            search.prices[token as usize] = price;
+        }
+        let gone = |market: MarketId| {
+            let k = market.wrapping_sub(batch.first) as usize;
+            forced.contains(&k) || left_out.contains(&k)
+        };
+        let kept: Vec<Kept> = best.kept.iter().filter(|k| !gone(k.market)).copied().collect();
+        search.prune(kept);
+        search.best.take()
     }
 
     /// Until no order that must be whole is filled in part.
     fn decide(&mut self) -> Option<()> {
         loop {
             let orders = &self.batch.orders;
-            let parts = self.batch.parts(&self.best, &self.batch.forced(&self.forced), self.budget);
+            let parts = self.batch.parts(&self.best, &self.batch.forced(&self.forced, self.thrift), self.budget);
             let open = parts.into_iter().filter(|(k, part)| orders[*k].whole && *part < WHOLE && !self.forced.contains(k));
             let mut open: Vec<(usize, f64)> = open.collect();
             open.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
@@ -496,7 +516,7 @@ impl Settling<'_> {
             let with = [self.forced.as_slice(), &[k]].concat();
             let without: Vec<usize> = self.left_out.iter().copied().filter(|other| *other != k).collect();
             let Some(choice) = self.attempt(&with, &without).filter(|choice| choice.value > self.best.value) else { continue };
-            let parts = self.batch.parts(&choice, &self.batch.forced(&with), self.budget);
+            let parts = self.batch.parts(&choice, &self.batch.forced(&with, self.thrift), self.budget);
             let orders = &self.batch.orders;
             let whole = parts.iter().all(|(k, part)| !orders[*k].whole || *part >= WHOLE || with.contains(k));
             if whole {

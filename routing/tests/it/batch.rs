@@ -2,8 +2,8 @@
 
 use ballast_routing::curve::{Curve, Product};
 use ballast_routing::{
-    Batch, Budget, Clearing, Distance, Effort, Exact, GasPrice, Joint, Leftover, Markets, Order, Presence, Snapshot, ToClear,
-    Token, Trade,
+    Batch, Budget, Clearing, Distance, Effort, Exact, GasPrice, Joint, Leftover, Markets, Order, Presence, Snapshot, Start,
+    ToClear, Token, Trade,
 };
 
 const GAS: GasPrice = GasPrice { token: 3, price: 1e-6, fixed: 100e3 };
@@ -23,7 +23,7 @@ fn snapshot(pools: &[(Token, Token, f64, f64)]) -> Snapshot {
 /// The best choice.
 fn choose(batch: &Batch) -> Option<Joint> {
     let budget = Budget::default();
-    let mut opening = batch.open(None, &[], &[], &budget)?;
+    let mut opening = batch.open(Start { warm: None, near: false, out: &[], barred: &[], thrift: 1.0 }, &budget)?;
     opening.climb(&budget);
     opening.settle(Effort::Full, &budget)
 }

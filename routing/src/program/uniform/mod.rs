@@ -97,13 +97,27 @@ impl Claim {
     }
 }
 
-/// Whether trades may be filled for less than they ask, and then pay a smaller fee and claim less.
+/// Which trades are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Presence {
-    /// Each is there, and pays its fee.
+pub enum Presence<'a> {
+    /// Each is, and pays its fee.
     Fixed,
-    /// Each is there for a part: what it is filled for of the most. Says who should be there.
+    /// Each is for a part: what it is filled for of the most. It pays as much of its fee and claims as much. Says who may be in the way.
     Free,
+    /// Each of these, by their places, is or is not, as a mixed-integer programme decides; the others are.
+    Open(&'a [usize]),
+}
+
+/// The shift that prices may make, and the width of the chords, where it is found out who is there.
+const DECIDING: [(f64, f64); 1] = [(0.02, 1e-3)];
+
+impl Presence<'_> {
+    fn reaches(self, distance: Distance) -> &'static [(f64, f64)] {
+        match self {
+            Self::Fixed => distance.reaches(),
+            Self::Free | Self::Open(_) => &DECIDING,
+        }
+    }
 }
 
 /// How far prices may be from those to start from.
@@ -200,7 +214,7 @@ pub struct ToClear<'a> {
     /// What pairs of them are to be left with.
     pub claims: &'a [Claim],
     /// Whether orders are there in any case.
-    pub presence: Presence,
+    pub presence: Presence<'a>,
     /// Of the prices that are looked for from those to start from.
     pub distance: Distance,
 }
@@ -228,7 +242,7 @@ impl ToClear<'_> {
         let mut fees: Vec<f64> = trades.iter().map(|t| t.fee[0]).collect();
         let unit = trades.iter().map(|t| t.fill[1]).fold(f64::MIN_POSITIVE, f64::max) / LARGEST;
         let (mut flows, mut short, mut solved, mut failed) = (self.flows.to_vec(), Vec::new(), false, None);
-        for &(reach, width) in self.distance.reaches() {
+        for &(reach, width) in self.presence.reaches(self.distance) {
             let mut build = Builder::new(&view, unit);
             build.around(&nu, width, &flows);
             let step = Step { build, clear: self, ends: &ends, roots: &roots, nu: &nu, prices: &prices, fills: &fills };

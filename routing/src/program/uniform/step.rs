@@ -7,12 +7,20 @@ use crate::market::Token;
 use crate::problem::Flow;
 use crate::program::{Builder, ProgramError, read};
 
-/// A trade in a programme's variables: what it gives, fee included, what it gets, and what it is filled for of the most.
+/// A trade in a programme's variables: what it gives, fee included, what it gets, and how much of it is there: all, where nothing is
+/// said of that.
 struct Given {
     paid: Expression,
     bought: Expression,
     surplus: Expression,
-    part: Expression,
+    part: Option<Expression>,
+}
+
+impl Given {
+    /// What of a claim the trade's being there entitles to.
+    fn share(&self, claim: f64) -> Expression {
+        self.part.as_ref().map_or_else(|| Expression::from(claim), |part| claim * part.clone())
+    }
 }
 
 /// One programme.
@@ -86,7 +94,6 @@ impl Step<'_, '_, '_> {
         let shared_claims: Vec<&Claim> = claims.iter().filter(|claim| self.sole(claim).is_none()).collect();
         let mut fill = Vec::with_capacity(trades.len());
         let mut given: Vec<Given> = Vec::with_capacity(trades.len());
-        let free = presence == Presence::Free;
         let shared = trades.iter().any(|trade| trade.fee[1] > trade.fee[0]);
         // What is paid beyond the least fees, less the shares of those who are there.
         let mut common = Expression::default();
@@ -95,9 +102,19 @@ impl Step<'_, '_, '_> {
             let [s, b] = self.ends[k];
             let [raised, lowered] = [s, b].map(|t| shift[t].unwrap_or([zero; 2]));
             let [least, most] = trade.fill.map(|x| x / unit);
-            let amount = self.build.variables.add(variable().min(if free { 0.0 } else { least }).max(most));
+            let is_open = matches!(presence, Presence::Open(open) if open.contains(&k));
+            let is_free = presence == Presence::Free;
+            let amount = self.build.variables.add(variable().min(if is_free || is_open { 0.0 } else { least }).max(most));
+            let part = if is_open {
+                self.build.is_integral = true;
+                let there = self.build.variables.add(variable().binary());
+                self.build.held.push(constraint::leq(amount - most * there, 0.0));
+                self.build.held.push(constraint::geq(amount - least * there, 0.0));
+                Some(Expression::from(there))
+            } else {
+                is_free.then(|| amount / most)
+            };
             let [fee, share] = [trade.fee[0] / unit, (trade.fee[1] - trade.fee[0]) / unit];
-            let part = if free { amount / most } else { Expression::from(1.0) };
             let extra = if shared {
                 let own = self.build.variables.add(variable().min(0.0).max(share.min(MOST_FEE * most)));
                 // Who gains nothing that is counted would pay for all.
@@ -110,7 +127,6 @@ impl Step<'_, '_, '_> {
                 fill.push([amount, zero, zero]);
                 Expression::default()
             };
-            common += extra.clone() - share * part.clone();
             let at = self.fills[k] / unit;
             let rho = self.prices[s] / self.prices[b];
             // The exact side moves with the fill, the other with the price as well.
@@ -123,16 +139,33 @@ impl Step<'_, '_, '_> {
                 other.add_mul(by_price / moved[token], up);
                 other.add_mul(-by_price / moved[token], down);
             }
+            if let Some(there) = part.as_ref().filter(|_| is_open) {
+                // Nothing at all where it is not there, whatever prices do.
+                let by_shifts = 2.0 * reach * by_price.abs();
+                let paid = self.build.variables.add(variable().min(0.0));
+                let off = other - paid;
+                self.build.held.extend([
+                    constraint::leq(off.clone() + by_shifts * there.clone(), by_shifts),
+                    constraint::geq(off - by_shifts * there.clone(), -by_shifts),
+                    constraint::leq(paid - (ratio * most + by_shifts) * there.clone(), 0.0),
+                    constraint::leq(extra.clone() - MOST_FEE * most * there.clone(), 0.0),
+                ]);
+                other = Expression::from(paid);
+            }
             let (sold, bought) = if trade.exact == Exact::Sold { (exact, other) } else { (other, exact) };
             *self.build.rows[s].get_or_insert_default() += sold.clone();
             *self.build.rows[b].get_or_insert_default() -= bought.clone();
-            let paid = sold + extra + fee * part.clone();
-            let surplus = bought.clone() - trade.rate * paid.clone();
+            let mut paid = sold + extra.clone();
+            let mut this = Given { paid: Expression::default(), bought, surplus: Expression::default(), part };
+            paid += this.share(fee);
+            common += extra - this.share(share);
+            this.surplus = this.bought.clone() - trade.rate * paid.clone();
+            this.paid = paid;
             let missed = self.build.variables.add(variable().min(0.0));
-            self.build.objective += trade.weight * surplus.clone();
+            self.build.objective += trade.weight * this.surplus.clone();
             self.build.objective.add_mul(-MISSED, missed);
-            self.build.held.push(constraint::geq(surplus.clone() + missed - floors[k] / unit * part.clone(), 0.0));
-            given.push(Given { paid, bought, surplus, part });
+            self.build.held.push(constraint::geq(this.surplus.clone() + missed - this.share(floors[k] / unit), 0.0));
+            given.push(this);
         }
         if shared {
             self.build.held.push(constraint::geq(common, 0.0));
@@ -141,22 +174,20 @@ impl Step<'_, '_, '_> {
             let behind = self.build.variables.add(variable().min(0.0));
             self.build.objective.add_mul(-MISSED, behind);
             let (mut price, mut surplus) = (Expression::from(behind), Expression::from(behind));
-            for given in claim.trades.iter().map(|&k| &given[k]) {
+            let of_claim: Vec<&Given> = claim.trades.iter().map(|&k| &given[k]).collect();
+            for given in &of_claim {
                 price += given.bought.clone() - claim.price * given.paid.clone();
                 surplus += given.surplus.clone();
             }
             if claim.price > 0.0 {
                 self.build.held.push(constraint::geq(price, 0.0));
             }
-            if claim.surplus <= 0.0 {
-                continue;
-            }
-            if !free {
-                self.build.held.push(constraint::geq(surplus, claim.surplus / unit));
-                continue;
-            }
-            for given in claim.trades.iter().map(|&k| &given[k]) {
-                self.build.held.push(constraint::geq(surplus.clone() - claim.surplus / unit * given.part.clone(), 0.0));
+            if claim.surplus > 0.0 {
+                // As much as it claims for any of its trades that is there.
+                let some = of_claim.iter().find(|given| given.part.is_none());
+                for given in some.map_or(of_claim.as_slice(), std::slice::from_ref) {
+                    self.build.held.push(constraint::geq(surplus.clone() - given.share(claim.surplus / unit), 0.0));
+                }
             }
         }
         // A programme without a solution would not say who is in the way.
@@ -185,12 +216,12 @@ impl Step<'_, '_, '_> {
             })
             .collect();
         let (mut fills, mut fees) = (Vec::with_capacity(trades.len()), Vec::with_capacity(trades.len()));
-        for trade in trades {
+        for (k, trade) in trades.iter().enumerate() {
             let [x, own, more] = std::array::from_fn(|_| others.next().unwrap_or_default() * unit);
             let extra = (own + more).max(0.0);
             let at_fee = trade.at(trade.fee[0] + extra);
             let x = if trade.exact == Exact::Sold { x - extra } else { x };
-            fills.push(x.clamp(if free { 0.0 } else { at_fee.fill[0] }, at_fee.fill[1]));
+            fills.push(x.clamp(if given[k].part.is_some() { 0.0 } else { at_fee.fill[0] }, at_fee.fill[1]));
             fees.push(at_fee.fee[0]);
         }
         let short = lent.iter().zip(others).filter(|(_, units)| *units > NOTHING * LARGEST);

@@ -1,9 +1,8 @@
 //! From a choice of markets and orders to a batch: the first choice at once, then the best, and again without those that had to go.
 
-use ballast_routing::{Batch, Budget, Distance, Effort, GasPrice, Joint as Choice, Token};
+use ballast_routing::{Batch, Budget, Distance, Effort, GasPrice, Hop, Joint as Choice, Opening, Start, Token};
 
-use super::clear::{Chosen, Cleared, Lessons};
-use super::fair::Leaving;
+use super::clear::{Chosen, Cleared, LITTLE, Lessons};
 use super::orders::{Member, leftovers};
 use super::{Floors, Joint, Obstacle, Welfare};
 use crate::auction::Auction;
@@ -14,16 +13,16 @@ use crate::config::Config;
 
 /// Times that a batch is chosen again without those that were left out of the one before.
 const AGAIN: usize = 4;
-/// How many times its cost gas is counted at, one after another, where a batch would take more of it than it may.
-const SAVINGS: [f64; 5] = [1.5, 2.5, 4.0, 8.0, 16.0];
+/// How many times its cost gas is counted at, one after another.
+const THRIFT: [f64; 6] = [2.0, 3.0, 1.4, 4.5, 8.0, 16.0];
+/// A choice may take this many times the gas that a settlement may, before it is settled which orders are filled whole or not at all.
+const ROOM: f64 = 1.1;
+/// Choices that are settled before the best of them is looked at for longer.
+const TRIES: usize = 3;
+/// A batch that is worth this part of its choice is well settled.
+const WELL: f64 = 0.97;
 /// Times that a choice is cleared again without what stood in its way.
 const REPAIRS: usize = 16;
-
-/// A part of a choice's worth that is well settled.
-const WELL: f64 = 0.95;
-
-/// So many orders are few: to settle them once more takes little time.
-const FEW: usize = 24;
 
 /// Orders of an auction, to be settled together.
 pub struct Attempt<'a> {
@@ -43,6 +42,16 @@ struct Best {
     welfare: Welfare,
     /// Members that were left out of the choice.
     out: Vec<usize>,
+}
+
+/// A batch on its way: the best so far, and what was learnt from all.
+struct Course<'f> {
+    lessons: Lessons,
+    best: Option<Best>,
+    attempts: usize,
+    /// Why the last choice is none.
+    why: String,
+    found: &'f mut dyn FnMut(Joint),
 }
 
 impl<'a> Attempt<'a> {
@@ -85,64 +94,40 @@ impl<'a> Attempt<'a> {
         found: &mut dyn FnMut(Joint),
     ) -> Result<f64, String> {
         let nothing = "no orders that together pay for their gas";
-        let mut lessons = std::mem::take(&mut self.lessons);
+        let lessons = std::mem::take(&mut self.lessons);
+        let mut course = Course { lessons, best: None, attempts: 0, why: nothing.to_owned(), found };
         let budget = || Budget::until(self.config.work_per_batch, stop);
+        let (mut bound, mut prices) = (f64::INFINITY, warm.map(<[f64]>::to_vec));
+        for thrift in THRIFT {
+            let start =
+                Start { warm: prices.as_deref(), near: bound.is_finite(), out: &[], barred: &course.lessons.barred, thrift };
+            let Some(opening) = self.batch.open(start, &budget()) else { break };
+            bound = bound.min(opening.bound());
+            prices = Some(opening.prices().to_vec());
+            let well = |best: &Best| best.welfare.realised >= WELL * opening.value();
+            if course.attempts == TRIES || course.best.as_ref().is_some_and(well) || stop() {
+                break;
+            }
+            if opening.gas() > ROOM * self.config.max_gas as f64 {
+                continue;
+            }
+            self.consider(&opening, Effort::Quick, &[], bound, &mut course, stop);
+            if course.attempts == 1 && !stop() {
+                bound = bound.min(self.batch.least_bound(opening.prices(), &budget()));
+            }
+        }
         let mut out = Vec::new();
-        let mut opening = self.batch.open(warm, &out, &lessons.barred, &budget()).ok_or(nothing)?;
-        let mut bound = opening.bound();
-        for times in SAVINGS {
-            if opening.gas() <= self.config.max_gas as f64 {
-                break;
-            }
-            let prices = opening.prices().to_vec();
-            self.batch.save_gas(times);
-            opening = self.batch.open(Some(&prices), &out, &lessons.barred, &budget()).ok_or(nothing)?;
+        for _ in 0..=AGAIN {
+            let Some(best) = course.best.as_ref().filter(|_| !stop()) else { break };
+            let thrift = best.choice.thrift;
+            let start = Start { warm: prices.as_deref(), near: true, out: &out, barred: &course.lessons.barred, thrift };
+            let Some(mut opening) = self.batch.open(start, &budget()) else { break };
+            opening.climb(&budget());
+            let gone = self.consider(&opening, Effort::Full, &out, bound, &mut course, stop);
+            let Some(gone) = gone.filter(|gone| !gone.is_empty()) else { break };
+            out.extend(gone);
         }
-        let mut best: Option<Best> = None;
-        let mut why = nothing.to_owned();
-        for (attempts, effort) in (1..).zip(std::iter::once(Effort::Quick).chain([Effort::Full; AGAIN])) {
-            if effort == Effort::Full {
-                if attempts == 2 {
-                    bound = bound.min(self.batch.least_bound(opening.prices(), &budget()));
-                }
-                opening.climb(&budget());
-            }
-            let Some(mut choice) = opening.settle(effort, &budget()) else { break };
-            // What is left out later is lost to what it is left out for.
-            let before = best.as_ref().filter(|_| !out.is_empty()).map(|best| best.welfare);
-            let Choice { relaxed, value: whole, .. } = choice;
-            let welfare = before.unwrap_or(Welfare { bound, relaxed, whole, ..Welfare::default() });
-            let (joint, gone) = match self.settle(&choice, &mut lessons, welfare, stop) {
-                Ok(settled) => settled,
-                Err(reason) => {
-                    tracing::debug!(reason, "a choice that cannot be settled");
-                    why = reason;
-                    if effort == Effort::Full || stop() {
-                        break;
-                    }
-                    continue;
-                }
-            };
-            let (fills, gone_now, value, realised) = (joint.fills.len(), gone.len(), choice.value, joint.welfare.realised);
-            tracing::debug!(attempts, value, realised, fills, gone = gone_now, "a batch");
-            let better = best.as_ref().is_none_or(|best| realised > best.welfare.realised);
-            if better {
-                let out: Vec<usize> = out.iter().chain(&gone).copied().collect();
-                out.iter().for_each(|&m| choice.parts[m] = 0.0);
-                let displaced = out.iter().map(|&m| self.members[m].index).collect();
-                best = Some(Best { choice, welfare: joint.welfare, out });
-                found(Joint { displaced, attempts, ..joint });
-            }
-            if stop() || effort == Effort::Full && (!better || gone.is_empty()) {
-                break;
-            }
-            if effort == Effort::Full {
-                out.extend(&gone);
-                let again = self.batch.open(Some(opening.prices()), &out, &lessons.barred, &budget());
-                let Some(again) = again else { break };
-                opening = again;
-            }
-        }
+        let Course { lessons, best, why, .. } = course;
         (self.lessons, self.best) = (lessons, best);
         match &mut self.best {
             Some(best) => {
@@ -151,6 +136,44 @@ impl<'a> Attempt<'a> {
             }
             None => Err(why),
         }
+    }
+
+    /// Settles a choice without the members that are `out`; those that had to leave besides, if it is the best so far.
+    fn consider(
+        &self,
+        opening: &Opening<'_>,
+        effort: Effort,
+        out: &[usize],
+        bound: f64,
+        course: &mut Course<'_>,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Option<Vec<usize>> {
+        let mut choice = opening.settle(effort, &Budget::until(self.config.work_per_batch, stop))?;
+        course.attempts += 1;
+        // What is left out later is lost to what it is left out for.
+        let before = course.best.as_ref().filter(|_| !out.is_empty()).map(|best| best.welfare);
+        let Choice { relaxed, value: whole, .. } = choice;
+        let welfare = before.unwrap_or(Welfare { bound, relaxed, whole, ..Welfare::default() });
+        let (joint, gone) = match self.settle(&choice, &mut course.lessons, welfare, stop) {
+            Ok(settled) => settled,
+            Err(reason) => {
+                tracing::debug!(reason, "a choice that cannot be settled");
+                course.why = reason;
+                return None;
+            }
+        };
+        let Welfare { realised, .. } = joint.welfare;
+        let (fills, thrift, left) = (joint.fills.len(), choice.thrift, gone.len());
+        tracing::debug!(attempts = course.attempts, thrift, whole, realised, fills, left, "a batch");
+        if course.best.as_ref().is_some_and(|best| realised <= best.welfare.realised) {
+            return None;
+        }
+        let out: Vec<usize> = out.iter().chain(&gone).copied().collect();
+        out.iter().for_each(|&m| choice.parts[m] = 0.0);
+        let displaced = out.iter().map(|&m| self.members[m].index).collect();
+        course.best = Some(Best { choice, welfare: joint.welfare, out });
+        (course.found)(Joint { displaced, attempts: course.attempts, ..joint });
+        Some(gone)
     }
 
     /// The best batch so far with other floors.
@@ -173,29 +196,9 @@ impl<'a> Attempt<'a> {
         Ok(Joint { displaced, ..joint })
     }
 
-    /// One choice, all the way, with the members that had to leave: where much is lost by that, and few are concerned, the better of two ways
-    /// to say who.
+    /// One choice, all the way, with the members that had to leave.
     fn settle(
         &self,
-        choice: &Choice,
-        lessons: &mut Lessons,
-        welfare: Welfare,
-        stop: &(dyn Fn() -> bool + Sync),
-    ) -> Result<(Joint, Vec<usize>), String> {
-        let first = self.settle_by(Leaving::Smallest, choice, lessons, welfare, stop);
-        let worth =
-            |settled: &Result<(Joint, Vec<usize>), String>| settled.as_ref().map_or(0.0, |(joint, _)| joint.welfare.realised);
-        let many = choice.parts.iter().filter(|part| **part > 0.0).count() > FEW;
-        if worth(&first) >= WELL * choice.value || many || stop() {
-            return first;
-        }
-        let second = self.settle_by(Leaving::Cheapest, choice, lessons, welfare, stop);
-        if worth(&second) > worth(&first) { second } else { first }
-    }
-
-    fn settle_by(
-        &self,
-        leaving: Leaving,
         choice: &Choice,
         lessons: &mut Lessons,
         mut welfare: Welfare,
@@ -206,11 +209,16 @@ impl<'a> Attempt<'a> {
         let cleared = self.at_choice(&choice)?;
         self.rehearse(&choice, &cleared, lessons);
         let heavy = self.heaviest(&cleared, cleared.gas());
-        let (mut cleared, mut gone) = self.leave(&mut choice, cleared, &heavy, Vec::new(), stop)?;
+        if !heavy.is_empty() && choice.thrift < THRIFT[THRIFT.len() - 1] {
+            return Err("it takes more gas than a settlement may".to_owned());
+        }
+        let (mut cleared, mut gone) = self.leave(&mut choice, &lessons.barred, cleared, &heavy, Vec::new(), stop)?;
         let mut distance = Distance::Far;
+        // Members that lacked something when the swaps were last executed.
+        let mut waited: Vec<usize> = Vec::new();
         let mut why = "no batch that can be executed after many attempts".to_owned();
         for repair in 0..REPAIRS {
-            let (fair, more) = self.be_fair(&mut choice, lessons, cleared, (distance, leaving), stop)?;
+            let (fair, more) = self.be_fair(&mut choice, lessons, cleared, distance, stop)?;
             let chosen = Chosen { choice: &choice, lessons };
             gone.extend(more);
             welfare.fair = fair.welfare();
@@ -239,9 +247,12 @@ impl<'a> Attempt<'a> {
                 }
                 Err(Obstacle::Lacking { lost, places }) => {
                     tracing::debug!(?lost, ?places, "have less than they ask for, or could have elsewhere");
-                    let leave = lost.is_empty() || repair >= REPAIRS / 2;
+                    let all = lost.is_empty() || repair >= REPAIRS / 2;
                     lessons.lost(lost);
-                    if leave { places } else { Vec::new() }
+                    // Those who gain nothing anyway are waited for once.
+                    let before = std::mem::replace(&mut waited, places.iter().map(|&k| fair.trades[k].member).collect());
+                    let again = |k: usize| fair.surplus(k) < LITTLE && before.contains(&fair.trades[k].member);
+                    places.into_iter().filter(|&k| all || again(k)).collect()
                 }
                 Err(Obstacle::Short { missing, places }) => {
                     tracing::debug!(?missing, ?places, "are not paid by what the swaps leave");
@@ -251,7 +262,7 @@ impl<'a> Attempt<'a> {
                 }
             };
             distance = if leave.is_empty() { Distance::Close } else { Distance::Far };
-            (cleared, gone) = self.leave(&mut choice, fair, &leave, gone, stop)?;
+            (cleared, gone) = self.leave(&mut choice, &lessons.barred, fair, &leave, gone, stop)?;
         }
         Err(why)
     }
@@ -260,6 +271,7 @@ impl<'a> Attempt<'a> {
     fn leave(
         &self,
         choice: &mut Choice,
+        barred: &[Hop],
         cleared: Cleared,
         leave: &[usize],
         mut gone: Vec<usize>,
@@ -270,19 +282,20 @@ impl<'a> Attempt<'a> {
         }
         let (leave, stay): (Vec<usize>, Vec<usize>) = (0..cleared.trades.len()).partition(|k| leave.contains(k));
         gone.extend(leave.iter().map(|&k| cleared.trades[k].member));
-        Ok((self.only(choice, cleared, &stay, stop)?, gone))
+        Ok((self.only(choice, barred, cleared, &stay, stop)?, gone))
     }
 
     /// Some of the trades, by their places, on the same markets: those trade something else then.
     pub(super) fn only(
         &self,
         choice: &mut Choice,
+        barred: &[Hop],
         cleared: Cleared,
         stay: &[usize],
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<Cleared, String> {
         let members: Vec<usize> = stay.iter().map(|&k| cleared.trades[k].member).collect();
-        match self.batch.only(choice, &members, &Budget::until(self.config.work_per_batch, stop)) {
+        match self.batch.only(choice, &members, barred, &Budget::until(self.config.work_per_batch, stop)) {
             Some(other) => *choice = other,
             None => return Ok(cleared.only(stay)),
         }

@@ -59,6 +59,11 @@ impl Cleared {
         self.surplus(k) < -0.9 * CLEAR * self.trades[k].trade.fill[1]
     }
 
+    /// Whether a trade sells no more than it pays for gas.
+    pub fn is_idle(&self, k: usize) -> bool {
+        self.amounts(k)[0] <= self.trades[k].trade.fee[0]
+    }
+
     pub fn welfare(&self) -> f64 {
         self.trades.iter().enumerate().map(|(k, t)| t.trade.weight * self.surplus(k)).sum()
     }
@@ -129,7 +134,7 @@ pub(super) fn beyond(clearing: &Clearing, spare: &BTreeMap<Token, f64>) -> Vec<(
 pub(super) struct Terms<'a> {
     /// What pairs are to be left with.
     pub claims: &'a [Claim],
-    pub presence: Presence,
+    pub presence: Presence<'a>,
     pub distance: Distance,
 }
 

@@ -8,7 +8,7 @@ use ballast_routing::{Claim, Distance, Joint as Choice, Presence, Trade};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use super::clear::{Chosen, Cleared, LEAST_MARGIN, Lessons, Terms};
+use super::clear::{Chosen, Cleared, Lessons, Terms};
 use super::prices::{Part, Prices};
 use super::{Attempt, Fill, Pair};
 use crate::batch::execute::from_f64;
@@ -19,12 +19,12 @@ use crate::batch::reference;
 const WHOLE: f64 = 0.999;
 /// A part of a fill that is as good as none.
 const NOTHING: f64 = 1e-4;
-/// An order that should be there for less than this part goes.
+/// An order that would best be there for less than this part goes.
 const HALF: f64 = 0.5;
 /// Of those that go one in so many goes at once.
 const AT_ONCE: usize = 3;
-/// Times that some leave before all do who have not what they ask for.
-const PATIENT: usize = 10;
+/// The most trades of which one programme decides whether they are there.
+const MOST_OPEN: usize = 16;
 /// Times that claims are made anew at the fills that came of those before.
 const ROUNDS: usize = 5;
 /// A pair is left with this much more than it claims, as a part of that.
@@ -36,15 +36,6 @@ const BETTER: f64 = 1e-6;
 const LENIENT: f64 = 1.0 - 1e-4;
 /// A claim is met that lacks no more than this part of what it was raised by.
 const MET: f64 = 0.5;
-
-/// Who goes, where all could be there for the most part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Leaving {
-    /// Of those that could not be there whole, and of those that lack something, those that gain least.
-    Smallest,
-    /// Of those that lack something, those that gain least for what they lack.
-    Cheapest,
-}
 
 impl Attempt<'_> {
     /// What each pair claims at these fills.
@@ -85,12 +76,12 @@ impl Attempt<'_> {
         choice: &mut Choice,
         lessons: &Lessons,
         cleared: Cleared,
-        (distance, leaving): (Distance, Leaving),
+        mut distance: Distance,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<(Cleared, Vec<usize>), String> {
-        let (mut fair, mut gone, mut distance) = (cleared, Vec::new(), distance);
+        let (mut fair, mut gone) = (cleared, Vec::new());
         let mut claims = self.claims(&fair);
-        let (mut rounds, mut leaves) = (0, 0);
+        let mut rounds = 0;
         // Whether prices further off have been looked at.
         let mut looked_far = false;
         while !fair.trades.is_empty() {
@@ -99,6 +90,16 @@ impl Attempt<'_> {
             }
             let chosen = Chosen { choice, lessons };
             fair = self.clear_again(chosen, &fair, Terms { claims: &claims, presence: Presence::Fixed, distance })?;
+            let idle: Vec<usize> = (0..fair.trades.len()).filter(|&k| fair.is_idle(k)).collect();
+            if !idle.is_empty() && distance != Distance::Far {
+                // Who trades nothing only pays for it.
+                tracing::debug!(?idle, "trade nothing");
+                let stay: Vec<usize> = (0..fair.trades.len()).filter(|k| !idle.contains(k)).collect();
+                gone.extend(idle.iter().map(|&k| fair.trades[k].member));
+                fair = fair.only(&stay);
+                claims = self.claims(&fair);
+                continue;
+            }
             let mut lacking = lacking(&claims, &fair);
             if lacking.is_empty() && distance != Distance::Far {
                 // Those that may be filled for a part may be smaller now, and could have a better price elsewhere.
@@ -125,58 +126,45 @@ impl Attempt<'_> {
                 continue;
             }
             tracing::debug!(?lacking, short = ?fair.clearing.short, "lack what they ask for");
-            leaves += 1;
-            let stay = self.together(chosen, &fair, &claims, lacking, (leaving, if leaves > PATIENT { 1 } else { AT_ONCE }));
-            tracing::debug!(of = fair.trades.len(), stay = stay.len(), "stay together");
-            gone.extend((0..fair.trades.len()).filter(|k| !stay.contains(k)).map(|k| fair.trades[k].member));
-            fair = self.only(choice, fair, &stay, stop)?;
+            let (decided, stay) = self.decide(chosen, fair, &claims, lacking);
+            tracing::debug!(of = decided.trades.len(), stay = stay.len(), "stay together");
+            gone.extend((0..decided.trades.len()).filter(|k| !stay.contains(k)).map(|k| decided.trades[k].member));
+            fair = self.only(choice, &lessons.barred, decided, &stay, stop)?;
             claims = self.claims(&fair);
             (distance, looked_far) = (Distance::Far, false);
         }
         Err("nobody is left with what he asks for".to_owned())
     }
 
-    /// Trades that can be there together, by their places: all that must be whole are, none misses its limit, and no pair lacks what it
-    /// claims. Those that are not among them leave the others more by going than it costs.
-    fn together(
-        &self,
-        chosen: Chosen<'_>,
-        fair: &Cleared,
-        claims: &[Claim],
-        mut lacking: Vec<usize>,
-        (leaving, at_once): (Leaving, usize),
-    ) -> Vec<usize> {
-        let terms = Terms { claims, presence: Presence::Free, distance: Distance::Near };
-        let before = fair.parts();
-        let parts = self.clear_again(chosen, fair, terms).map(|cleared| cleared.parts()).unwrap_or_default();
-        // Of what was there: what may be filled for a part claims no less for being smaller.
-        let parts: Vec<f64> = parts.iter().zip(&before).map(|(part, before)| part.1 / before.1.max(NOTHING)).collect();
-        let mut leave: Vec<usize> = (0..parts.len()).filter(|&k| parts[k] <= HALF).collect();
+    /// Which trades stay, by their places, where some are `lacking` what they ask for: none of those that do misses its limit, and no pair of
+    /// theirs lacks what it claims. One programme decides on those who lack something and on those who would best be there for a part
+    /// only.
+    fn decide(&self, chosen: Chosen<'_>, fair: Cleared, claims: &[Claim], lacking: Vec<usize>) -> (Cleared, Vec<usize>) {
         let all = 0..fair.trades.len();
-        if !leave.is_empty() {
-            // Some at a time: there may be room for others then.
-            leave.sort_by(|&a, &b| parts[a].total_cmp(&parts[b]));
-            leave.truncate(leave.len().div_ceil(at_once));
-            return all.filter(|k| !leave.contains(k)).collect();
-        }
-        // All could be there for the most part.
-        let mut loss: Vec<f64> = all.clone().map(|k| fair.surplus(k)).collect();
-        match leaving {
-            Leaving::Smallest => lacking.extend((0..parts.len()).filter(|&k| parts[k] < WHOLE)),
-            Leaving::Cheapest => {
-                let trades: Vec<Trade> = fair.trades.iter().map(|t| t.trade).collect();
-                let mut lacks: Vec<f64> = loss.iter().map(|surplus| (-surplus).max(LEAST_MARGIN)).collect();
-                for claim in claims {
-                    let lack = claim.lack(&trades, |k| fair.amounts(k));
-                    claim.trades.iter().for_each(|&k| lacks[k] = lacks[k].max(lack));
-                }
-                loss.iter_mut().zip(&lacks).for_each(|(loss, lack)| *loss = loss.max(0.0) / lack);
+        let terms = |presence| Terms { claims, presence, distance: Distance::Near };
+        let before = fair.parts();
+        let free = self.clear_again(chosen, &fair, terms(Presence::Free)).map(|cleared| cleared.parts()).unwrap_or_default();
+        // Of what was there: what may be filled for a part claims no less for being smaller.
+        let parts: Vec<f64> = free.iter().zip(&before).map(|(part, before)| part.1 / before.1.max(NOTHING)).collect();
+        let parts = if parts.is_empty() { vec![1.0; fair.trades.len()] } else { parts };
+        let mut open: Vec<usize> = (0..parts.len()).filter(|&k| parts[k] < WHOLE && !lacking.contains(&k)).collect();
+        open.extend(&lacking);
+        open.sort_by(|&a, &b| parts[a].total_cmp(&parts[b]));
+        open.truncate(MOST_OPEN);
+        if let Ok(decided) = self.clear_again(chosen, &fair, terms(Presence::Open(&open))) {
+            let stay: Vec<usize> = all.clone().filter(|&k| !decided.is_idle(k)).collect();
+            if stay.len() < fair.trades.len() {
+                return (decided, stay);
             }
         }
-        lacking.sort_by(|&a, &b| loss[a].total_cmp(&loss[b]).then(a.cmp(&b)));
-        lacking.dedup();
-        lacking.truncate(lacking.len().div_ceil(at_once));
-        all.filter(|k| !lacking.contains(k)).collect()
+        // It could not say who: they who would be there for the least part, some at a time, or he who gains least.
+        let mut leave: Vec<usize> = open.into_iter().filter(|&k| parts.get(k).is_some_and(|part| *part <= HALF)).collect();
+        leave.truncate(leave.len().div_ceil(AT_ONCE));
+        if leave.is_empty() {
+            leave.extend(lacking.into_iter().min_by(|&a, &b| fair.surplus(a).total_cmp(&fair.surplus(b))));
+        }
+        let stay = all.filter(|k| !leave.contains(k)).collect();
+        (fair, stay)
     }
 
     /// Fills of pairs that score less than a bid of their own, or are paid less than by the best single path, to the wei.
