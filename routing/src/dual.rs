@@ -8,6 +8,10 @@
 //! Source: Diamandis, Resnick, Chitra, Angeris, "An Efficient Algorithm for Optimal Routing Through Constant Function Market
 //! Makers" (2023), for the dual; the damping and its constants are measured.
 
+mod interior;
+
+pub(crate) use interior::{Settle, settle};
+
 use crate::view::{Evaluation, Smoothing, View};
 
 /// Damping is measured against this many value units at least: against the order alone, dust fails.
@@ -30,6 +34,7 @@ pub(crate) struct Workspace {
     matrix: Vec<f64>,
     /// Rows of the matrix by token.
     place: Vec<u32>,
+    corners: interior::Corners,
 }
 
 impl Workspace {
@@ -69,9 +74,7 @@ const FLATTER: f64 = 0.9;
 /// Moves `nu` to the minimum of the smoothed dual of `view`.
 pub(crate) fn minimise(view: &View, nu: &mut [f64], smoothing: &Smoothing, stop: Stop, work: &mut Workspace) -> Minimum {
     let n = nu.len();
-    for t in 0..n {
-        nu[t] = if view.free[t] { view.floor[t] } else { nu[t].max(view.floor[t]) };
-    }
+    view.admit(nu);
     let scale = view.scale();
     let damping = scale.max(DAMPING_SCALE);
     let (mut mu, mut reach) = (damping * 1e-2, 0.05_f64);
@@ -107,13 +110,7 @@ pub(crate) fn minimise(view: &View, nu: &mut [f64], smoothing: &Smoothing, stop:
         let (mut falls, mut rises) = (0.0, None);
         let mut length = 1.0;
         for trial in 1..=TRIALS {
-            work.trial_nu.clear();
-            work.trial_nu.extend_from_slice(nu);
-            for &t in &work.touched {
-                let t = t as usize;
-                work.trial_nu[t] = (nu[t] + length * work.step[t]).max(view.floor[t]);
-            }
-            view.evaluate(&work.trial_nu, smoothing, &mut work.trial);
+            work.try_step(view, nu, length, smoothing);
             evaluations += 1;
             let fall = work.current.value - work.trial.value;
             let here: f64 = work.touched.iter().map(|&t| work.trial.surplus[t as usize] * work.step[t as usize]).sum();
@@ -240,6 +237,16 @@ impl Workspace {
                 add(t as u32);
             }
         }
+    }
+
+    /// Evaluates the dual so far along the step.
+    fn try_step(&mut self, view: &View, nu: &[f64], length: f64, smoothing: &Smoothing) {
+        self.trial_nu.clear();
+        self.trial_nu.extend_from_slice(nu);
+        for t in self.touched.iter().map(|&t| t as usize) {
+            self.trial_nu[t] = (nu[t] + length * self.step[t]).max(view.floor[t]);
+        }
+        view.evaluate(&self.trial_nu, smoothing, &mut self.trial);
     }
 
     /// Makes the step one that moves no price by more than `reach` of itself, nor below its floor; returns the dual's slope along it.

@@ -236,6 +236,37 @@ impl<'m> View<'m> {
         self.blocks.to_mut().retain(|block| barred.iter().all(|hop| hop.market != block.market));
     }
 
+    /// The same on those of its markets that are to be kept, by market and tokens as they are numbered here.
+    pub fn filtered(&self, keep: impl Fn(MarketId, &[Token]) -> bool) -> Self {
+        let pairs = self.pairs.iter().filter(|pair| keep(pair.market, &pair.tokens)).copied().collect();
+        let blocks = self.blocks.iter().filter(|block| keep(block.market, &block.tokens)).cloned().collect();
+        Self {
+            markets: self.markets,
+            tokens: self.tokens.clone(),
+            pairs: Cow::Owned(pairs),
+            blocks: Cow::Owned(blocks),
+            limits: self.limits.clone(),
+            bundles: self.bundles.clone(),
+            endowment: self.endowment.clone(),
+            floor: self.floor.clone(),
+            free: self.free.clone(),
+            weight: self.weight.clone(),
+            scale: self.scale,
+        }
+    }
+
+    /// Holds a token's price, whatever is left over of it.
+    pub fn hold(&mut self, token: usize, price: f64) {
+        (self.free[token], self.floor[token]) = (true, price);
+    }
+
+    /// Moves prices to where they may be.
+    pub fn admit(&self, nu: &mut [f64]) {
+        for t in 0..nu.len() {
+            nu[t] = if self.free[t] { self.floor[t] } else { nu[t].max(self.floor[t]) };
+        }
+    }
+
     /// How much work an evaluation is.
     pub fn size(&self) -> u64 {
         self.pairs.len() as u64 + 8 * self.blocks.len() as u64 + 8

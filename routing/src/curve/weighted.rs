@@ -15,6 +15,10 @@ pub struct Weighted {
     gamma: f64,
     /// κ.
     share: f64,
+    /// −ln γ, and the logarithms of what the most that may be paid out, or taken in, leaves of a balance.
+    fee: f64,
+    floor: f64,
+    ceiling: f64,
 }
 
 impl Weighted {
@@ -33,6 +37,9 @@ impl Weighted {
             level: reserves.iter().zip(weights).map(|(r, w)| (r / w).ln()).collect(),
             gamma: 1.0 - fee,
             share,
+            fee: -(-fee).ln_1p(),
+            floor: (-share).ln_1p(),
+            ceiling: ((1.0 - fee) * share).ln_1p(),
         })
     }
 
@@ -90,7 +97,7 @@ impl Weighted {
     pub(super) fn respond(&self, nu: &[f64], allowed: u8, out: &mut Response) {
         let n = self.coins();
         out.clear(n);
-        let fee = -self.gamma.ln();
+        let Self { fee, floor, ceiling, .. } = *self;
         let coins = || (0..n).filter(|k| allowed & (1 << k) != 0);
         let mut pay = PerCoin::<f64>::new();
         for k in 0..n {
@@ -100,7 +107,6 @@ impl Weighted {
         if high <= low + fee {
             return;
         }
-        let (floor, ceiling) = ((-self.share).ln_1p(), (self.gamma * self.share).ln_1p());
         // ln(r_k/R_k) at ℓ, and whether it moves with ℓ.
         let moved = |k: usize, l: f64| -> (f64, bool) {
             let (down, up) = (l - pay[k], l - pay[k] - fee);
@@ -140,6 +146,9 @@ impl Weighted {
         let mut moving = [false; super::MAX_COINS];
         for k in coins() {
             let (log, moves) = moved(k, l);
+            if log == 0.0 {
+                continue;
+            }
             let change = self.reserves[k] * log.exp_m1();
             out.trade[k] = if change < 0.0 { -change } else { -change / self.gamma };
             moving[k] = moves;

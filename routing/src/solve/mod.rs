@@ -16,6 +16,7 @@ pub(crate) mod basket;
 pub(crate) mod batch;
 mod candidates;
 mod choice;
+mod clear;
 mod refine;
 
 use rustc_hash::FxHashSet;
@@ -98,15 +99,13 @@ pub fn solve(snapshot: &Snapshot, problem: &Problem, warm: Option<&[f64]>, barre
     outcome
 }
 
-/// Prices at which no cycle pays for its gas, as far as a few Newton steps lead: where solves on these markets best start from.
-/// `anchor` keeps its reference value; `gas_price` is what a unit of gas costs. From `warm` prices, those of the same markets before some
-/// of them moved, fewer steps lead there.
+/// Prices at which no cycle pays for its gas, or at which all together earn the least beyond it, but for about a hundredth of a swap's
+/// gas: where solves on these markets best start from. `anchor` keeps its reference value; `gas_price` is what a unit of gas costs. From
+/// `warm` prices, those of the same markets before some of them moved, fewer steps lead there.
 pub fn clearing_prices(snapshot: &Snapshot, anchor: Token, gas_price: f64, warm: Option<&[f64]>, budget: &Budget) -> Vec<f64> {
     let problem = cycles(anchor, gas_price);
     let mut search = Search::new(snapshot, &problem, warm, &[], budget);
-    let view = search.whole.clone();
-    // The rounder corners would only lead away from prices that are nearly right.
-    search.refine(&view, if warm.is_some() { refine::SHARPEST } else { &refine::STAGES });
+    search.clearing(warm.is_some());
     search.prices
 }
 
