@@ -81,6 +81,11 @@ impl Snapshot {
         self.identity.iter().copied().max_by_key(|&t| (self.degree[t as usize], std::cmp::Reverse(t)))
     }
 
+    /// Whether any market holds a token.
+    pub fn is_traded(&self, token: Token) -> bool {
+        self.degree.get(token as usize).is_some_and(|degree| *degree > 0)
+    }
+
     /// The ways between tokens.
     pub fn hops(&self) -> &Hops {
         &self.hops
@@ -102,11 +107,29 @@ pub fn solve(snapshot: &Snapshot, problem: &Problem, warm: Option<&[f64]>, barre
 /// `anchor` keeps its reference value; `gas_price` is what a unit of gas costs. From `warm` prices, those of the same markets before some
 /// of them moved, fewer steps lead there.
 pub fn clearing_prices(snapshot: &Snapshot, anchor: Token, gas_price: f64, warm: Option<&[f64]>, budget: &Budget) -> Vec<f64> {
-    let problem = cycles(anchor, gas_price);
-    let mut search = Search::new(snapshot, &problem, warm, &[], budget);
-    let view = search.whole.clone();
     // The rounder corners would only lead away from prices that are nearly right.
-    search.refine(&view, if warm.is_some() { refine::SHARPEST } else { &refine::STAGES });
+    let stages = if warm.is_some() { refine::SHARPEST } else { &refine::STAGES };
+    refined(snapshot, &cycles(anchor, gas_price), stages, warm, budget)
+}
+
+/// The same where the markets are left with what is `sold` to them, and give what is bought of them (negative): [`clearing_prices`] once that
+/// is traded. What one is worth more or less than the other is paid for in `anchor`.
+pub fn trading_prices(
+    snapshot: &Snapshot,
+    sold: &[(Token, f64)],
+    anchor: Token,
+    gas_price: f64,
+    warm: &[f64],
+    budget: &Budget,
+) -> Vec<f64> {
+    let problem = Problem { endowment: sold.to_vec(), ..cycles(anchor, gas_price) };
+    refined(snapshot, &problem, &refine::STAGES, Some(warm), budget)
+}
+
+fn refined(snapshot: &Snapshot, problem: &Problem, stages: &[(f64, f64)], warm: Option<&[f64]>, budget: &Budget) -> Vec<f64> {
+    let mut search = Search::new(snapshot, problem, warm, &[], budget);
+    let view = search.whole.clone();
+    search.refine(&view, stages);
     search.prices
 }
 
