@@ -15,6 +15,10 @@ use super::vaults::{Vault, Vaults};
 /// Hops of a single path, at the most.
 const HOPS: usize = 3;
 
+/// Times that a rebalance is put together, and how far from its landing it may be left, as a part of the vault.
+const PASSES: usize = 6;
+const ENOUGH: f64 = 1e-6;
+
 /// How one pair is traded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
@@ -30,12 +34,57 @@ pub struct Done {
     pub swaps: Vec<Swap>,
 }
 
-/// Trades pair by pair: to the exact targets, or only as far as landings of so many basis points. None where a trade finds no way.
+/// Trades pair by pair: to the exact targets, or only as far as landings of so many basis points. What trading costs is bought besides: the
+/// whole is done again with what was short the time before. None where a trade finds no way.
 pub fn pairwise(universe: &Vaults, vault: &Vault, config: &Config, by: By, edge: Option<u32>) -> Option<Done> {
+    let edge = f64::from(edge.unwrap_or(0)) / 1e4;
+    let mut aim = Aim { value: vault.value(), paid: vec![1.0; vault.intent.assets.len()] };
+    let mut passes = 0;
+    loop {
+        passes += 1;
+        let done = once(universe, vault, config, by, sides(vault, edge, &aim))?;
+        if passes == PASSES || !aim.learn(vault, edge, &done) {
+            return Some(done);
+        }
+    }
+}
+
+/// What is expected of a rebalance.
+struct Aim {
+    /// What the vault will be worth.
+    value: f64,
+    /// What has to be paid for a dollar of each asset.
+    paid: Vec<f64>,
+}
+
+impl Aim {
+    /// Takes over what a rebalance came to. False if it was what had been expected.
+    fn learn(&mut self, vault: &Vault, edge: f64, done: &Done) -> bool {
+        let before = std::mem::replace(&mut self.value, vault.worth(&done.balances));
+        let mut off = (self.value / before - 1.0).abs();
+        for (k, (holding, asset)) in vault.portfolio.holdings.iter().zip(&vault.intent.assets).enumerate() {
+            let (now, held) = (f64::from(done.balances[k]) * holding.atom(), f64::from(holding.balance) * holding.atom());
+            let least = (asset.target.to_f64() - edge) * self.value;
+            if now > held && now < least {
+                self.paid[k] *= (least - held) / (now - held);
+                off = off.max((least - now) / self.value);
+            }
+        }
+        off > ENOUGH
+    }
+}
+
+/// Trades pair by pair, so many dollars of each asset for so many of each other.
+fn once(
+    universe: &Vaults,
+    vault: &Vault,
+    config: &Config,
+    by: By,
+    [mut over, mut under]: [Vec<(usize, f64)>; 2],
+) -> Option<Done> {
     let holdings = &vault.portfolio.holdings;
     let mut auction = universe.auction.clone();
     let mut done = Done { balances: holdings.iter().map(|h| h.balance).collect(), swaps: Vec::new() };
-    let [mut over, mut under] = sides(vault, f64::from(edge.unwrap_or(0)) / 1e4);
     while let (Some(&(from, much)), Some(&(to, little))) = (over.last(), under.last()) {
         let usd = much.min(little);
         let amount = U256::from(usd / holdings[from].atom()).min(done.balances[from]);
@@ -64,27 +113,29 @@ pub fn pairwise(universe: &Vaults, vault: &Vault, config: &Config, by: By, edge:
     Some(done)
 }
 
-/// Dollars of each asset that are to be sold, and of each that are to be bought: down or up to its target, or by so much less. What the one
-/// side then has more than the other is spread over the assets that are nearest.
-fn sides(vault: &Vault, edge: f64) -> [Vec<(usize, f64)>; 2] {
-    let value = vault.value();
+/// Dollars of each asset that are to be sold, and of each that are to be paid for others: down or up to its target, or by so much less.
+/// The side that has less goes further into its landings, nearest first.
+fn sides(vault: &Vault, edge: f64, aim: &Aim) -> [Vec<(usize, f64)>; 2] {
     let drift: Vec<f64> = (vault.portfolio.holdings.iter().zip(&vault.intent.assets))
-        .map(|(h, asset)| f64::from(h.balance) * h.atom() - value * asset.target.to_f64())
+        .map(|(h, asset)| f64::from(h.balance) * h.atom() - aim.value * asset.target.to_f64())
         .collect();
-    // Both sides move by as much: the shift of the edges that makes them equal, found by bisection.
-    let room = edge * value;
-    let moved = |shift: f64| -> f64 { drift.iter().map(|d| (d - room - shift).max(0.0) - (-d - room + shift).max(0.0)).sum() };
-    let (mut low, mut high) = (-room, room);
+    // The shift of one side's edges that makes both equal, found by bisection.
+    let room = edge * aim.value;
+    let over = |k: usize, shift: f64| (drift[k] - room - shift.min(0.0)).max(0.0);
+    let under = |k: usize, shift: f64| aim.paid[k] * (-drift[k] - room + shift.max(0.0)).max(0.0);
+    let most = drift.iter().fold(room, |most, drift| most.max(drift.abs()));
+    let (mut low, mut high) = (-most, most);
     for _ in 0..100 {
         let middle = 0.5 * (low + high);
-        if moved(middle) > 0.0 { low = middle } else { high = middle }
+        let moved: f64 = (0..drift.len()).map(|k| over(k, middle) - under(k, middle)).sum();
+        if moved > 0.0 { low = middle } else { high = middle }
     }
-    let side = |of: &dyn Fn(f64) -> f64| {
-        let mut side: Vec<(usize, f64)> = drift.iter().map(|d| of(*d).max(0.0)).enumerate().filter(|(_, x)| *x > 0.0).collect();
+    let side = |of: &dyn Fn(usize) -> f64| {
+        let mut side: Vec<(usize, f64)> = (0..drift.len()).map(|k| (k, of(k))).filter(|(_, x)| *x > 0.0).collect();
         side.sort_by(|a, b| a.1.total_cmp(&b.1));
         side
     };
-    [side(&|d| d - room - low), side(&|d| -d - room + low)]
+    [side(&|k| over(k, low)), side(&|k| under(k, low))]
 }
 
 /// Sells `amount` atoms of one token for another, and moves the pools.

@@ -33,6 +33,11 @@ impl Vault {
     pub fn value(&self) -> f64 {
         self.portfolio.holdings.iter().map(|h| f64::from(h.balance) * h.atom()).sum()
     }
+
+    /// The same with other balances.
+    pub fn worth(&self, balances: &[U256]) -> f64 {
+        self.portfolio.holdings.iter().zip(balances).map(|(h, balance)| f64::from(*balance) * h.atom()).sum()
+    }
 }
 
 impl Vaults {
@@ -83,8 +88,7 @@ impl Vaults {
 
     /// What a rebalance costs, in basis points of the vault: value at the oracles' prices, and its swaps' gas.
     pub fn cost(&self, vault: &Vault, done: &Done) -> f64 {
-        let holdings = vault.portfolio.holdings.iter();
-        let after: f64 = holdings.zip(&done.balances).map(|(h, balance)| f64::from(*balance) * h.atom()).sum();
+        let after = vault.worth(&done.balances);
         let gas: u64 = done.swaps.iter().map(|swap| self.auction.pools[swap.pool].gas).sum();
         let gas = gas as f64 * f64::from(self.auction.gas_price) / WEI_PER_DOLLAR;
         1e4 * (vault.value() - after + gas) / vault.value()

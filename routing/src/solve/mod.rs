@@ -82,6 +82,11 @@ impl Snapshot {
         self.identity.iter().copied().max_by_key(|&t| (self.degree[t as usize], std::cmp::Reverse(t)))
     }
 
+    /// Whether any market holds a token.
+    pub fn is_traded(&self, token: Token) -> bool {
+        self.degree.get(token as usize).is_some_and(|degree| *degree > 0)
+    }
+
     /// The ways between tokens.
     pub fn hops(&self) -> &Hops {
         &self.hops
@@ -106,6 +111,23 @@ pub fn clearing_prices(snapshot: &Snapshot, anchor: Token, gas_price: f64, warm:
     let problem = cycles(anchor, gas_price);
     let mut search = Search::new(snapshot, &problem, warm, &[], budget);
     search.clearing(warm.is_some());
+    search.prices
+}
+
+/// The same where the markets are left with what is `sold` to them, and give what is bought of them (negative): [`clearing_prices`] once that
+/// is traded. What one is worth more or less than the other is paid for in `anchor`.
+pub fn trading_prices(
+    snapshot: &Snapshot,
+    sold: &[(Token, f64)],
+    anchor: Token,
+    gas_price: f64,
+    warm: &[f64],
+    budget: &Budget,
+) -> Vec<f64> {
+    let problem = Problem { endowment: sold.to_vec(), ..cycles(anchor, gas_price) };
+    let mut search = Search::new(snapshot, &problem, Some(warm), &[], budget);
+    let view = search.whole.clone();
+    search.refine(&view, &refine::STAGES);
     search.prices
 }
 

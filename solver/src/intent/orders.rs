@@ -98,26 +98,32 @@ struct Trade {
 }
 
 /// Orders that bring a portfolio from what it holds to `after`, as a [`Rebalance`](super::size::Rebalance) leaves it: all that is sold, for
-/// all that is bought by their parts of the whole. They ask for no less than `spread` below par, a part of 10¹⁸, where that is less than the
-/// intent may lose. `None` where a number does not fit.
-pub fn orders(task: &Task<'_>, after: &Portfolio, spread: U256) -> Option<Orders> {
+/// all that is bought by their parts of the whole. What is sold and what is bought are held against each other at `prices`, 10⁻¹⁸ of the
+/// numeraire for a whole token of each asset, or else at the oracles'. `None` where a number does not fit.
+pub fn orders(task: &Task<'_>, after: &Portfolio, prices: Option<&[U256]>) -> Option<Orders> {
     let Task { intent, portfolio, moment } = task;
     let allowed = mul_div(portfolio.measure()?.total, allowance(intent, moment), ONE)?;
-    let (mut sales, mut purchases) = (Vec::new(), Vec::new());
+    let (mut sales, mut purchases, mut sold) = (Vec::new(), Vec::new(), U256::ZERO);
     for (index, (before, end)) in portfolio.holdings.iter().zip(&after.holdings).enumerate() {
         let amount = before.balance.abs_diff(end.balance);
-        let side = if before.balance > end.balance { &mut sales } else { &mut purchases };
-        side.push(Trade { index, amount, worth: mul_div(amount, before.price, before.unit)? });
+        let price = prices.map_or(Some(&before.price), |prices| prices.get(index))?;
+        let trade = Trade { index, amount, worth: mul_div(amount, *price, before.unit)? };
+        if before.balance > end.balance {
+            sold = sold.checked_add(mul_div(amount, before.price, before.unit)?)?;
+            sales.push(trade);
+        } else {
+            purchases.push(trade);
+        }
     }
     let total = |side: &[Trade]| side.iter().try_fold(U256::ZERO, |sum, trade| sum.checked_add(trade.worth));
-    let (sold, bought) = (total(&sales)?, total(&purchases)?);
+    let (paid, bought) = (total(&sales)?, total(&purchases)?);
     // Less what rounding may add to the loss of each order.
-    let spent = allowed.saturating_sub(ROUNDING).min(mul_div(sold, spread, ONE)?);
+    let spent = allowed.saturating_sub(ROUNDING).min(sold);
     // What is sold for each purchase: costs make it more than that is worth.
     for purchase in &mut purchases {
-        purchase.worth = mul_div(purchase.worth, sold, bought)?;
+        purchase.worth = mul_div(purchase.worth, paid, bought)?;
     }
-    let pairs = pairs(&mut sales, &mut purchases, sold / DUST)?;
+    let pairs = pairs(&mut sales, &mut purchases, paid / DUST)?;
     let mut this = Orders { orders: Vec::new(), worst: U256::ZERO, allowed };
     for sale in sales {
         let of_sale = || pairs.iter().filter(|pair| pair.0 == sale.index);

@@ -5,7 +5,6 @@ use std::time::Instant;
 use alloy_primitives::U256;
 use ballast_adapters::chain::View;
 use ballast_store::{Attempt, Numbers, Status};
-use ballast_wire::Decimal;
 use ballast_wire::intent::{Intent, Mode};
 
 use super::decide::{Decision, decide};
@@ -242,7 +241,7 @@ impl Worker {
         let portfolio = state.portfolio(intent).map_err(|e| Miss::Park(e.to_string()))?;
         let moment = state.moment();
         let task = Task { intent, portfolio: &portfolio, moment: &moment };
-        let exported = orders(&task, &rebalance.after, Decimal::ONE.atoms())
+        let exported = orders(&task, &rebalance.after, None)
             .filter(|exported| !exported.orders.is_empty())
             .ok_or_else(|| Miss::Park("the intent leaves no room for a loss, so no order has a limit".to_owned()))?;
         let domain = domain_separator(&self.intents.settings.settlement.contracts);

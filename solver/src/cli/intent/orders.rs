@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use ballast_wire::Decimal;
 use clap::Args;
 
 use super::{MarketArgs, VaultArgs, show};
@@ -38,8 +37,7 @@ impl OrdersArgs {
         let mut drops = auction.drops.clone();
         let (auction, answer) = solve(&task, &auction, &settings.engine, &mut drops, &timer(self.market.budget))?;
         let Answer::Rebalance(rebalance) = answer else { bail!("nothing to do") };
-        let exported =
-            orders(&task, &rebalance.after, Decimal::ONE.atoms()).context("the vault's numbers do not fit an order")?;
+        let exported = orders(&task, &rebalance.after, None).context("the vault's numbers do not fit an order")?;
         let mut table = table::table(&["sells", "for at least", "limit below the oracles, bps"], 0);
         let of = |token, amount| {
             let index = vault.intent.assets.iter().position(|asset| asset.token == token);

@@ -1,56 +1,66 @@
 //! Many intents and orders in one batch.
 //!
 //! ```text
+//!         ┌────── prices ◄──────┐ netted, on all pools
 //! Task ── at_par ──► what is to be traded ── orders ──► limit orders of the vault ─┐
 //! orders of traders ───────────────────────────────────────────────────────────────┴► batch::joint: matched, routed, one price a token
 //!                                                                                       │ judge   each intent by its own conditions
 //!                                                                                       └► Together, or: again, without who fails
 //! ```
 //!
-//! An intent is sized as if everything could be had at the oracles' prices, and goes to the batch as orders to be filled in part, whose
-//! limits keep any fill of any of them within what it may lose ([`orders`]). There it is an order like any other: what some vaults sell and
-//! others or traders buy is matched, pools trade the rest, all at one price a token, and everyone pays the gas of the swaps that their
-//! tokens go through. What comes of that is judged intent by intent. One that misses its conditions is sized anew at the prices that there
-//! were, asks for a little less where nobody paid that much, and leaves once that does not help; the others are solved again.
+//! First prices are looked for at which all can trade at once: what the vaults want is netted, the pools and the traders say at which prices
+//! they take the rest, and at these it is asked again what each vault wants ([`prices`]). So an intent is sized right from the beginning. It
+//! goes to the batch as orders to be filled in part, whose limits are near those prices: all prices within the limits are the same to a
+//! batch, and so nobody pays for the others. No limit is lower than what keeps any fill of any of the orders within what the intent may lose
+//! ([`orders`]). There it is an order like any other: what some vaults sell and others or traders buy is matched, pools trade the rest, all
+//! at one price a token, and everyone pays the gas of the swaps that their tokens go through. What comes of that is judged intent by intent.
+//! One that misses its conditions is sized anew at the prices that there were, asks for a little less where nobody paid that much, and
+//! leaves once that does not help; the others are solved again.
 //!
 //! It is settled as other batches are, by CoW Protocol's settlement contract: our own ([`RebalanceSettlement`](super::abi)) runs one vault's
 //! plan at a time, and no trader's order. So what is held on chain is each order's limit, and with it the loss; that the rest of an intent's
 //! conditions is met is foreseen here, at the batch's prices, which the contract pays to the atom.
 
 mod par;
+mod prices;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use alloy_primitives::U256;
+use alloy_primitives::{Address, U256};
 use ballast_wire as wire;
 use ballast_wire::intent::Asset;
 use rayon::prelude::*;
 
 use super::basket::restricts_venues;
 use super::judge::{Breach, Foreseen, Idle, admit, allowance, idle, judge};
-use super::orders::orders;
+use super::orders::{LimitOrder, orders};
 use super::portfolio::{Holding, Measured, Portfolio};
 use super::size::{Answer, SizeError, lay_out, size, solve as solve_one};
 use super::{Task, is_narrow};
 use crate::auction::{Auction, Drops};
+use crate::batch::execute::from_f64;
 use crate::batch::joint::{Attempt, Floors};
 use crate::batch::{Bid, Joint, Liquidity};
 use crate::config::Config;
 use crate::settlement::encode::domain_separator;
 use crate::settlement::{Contracts, Verified, verify};
-use par::{PAR, Rates, at_par, rates};
+use par::at_par;
+use prices::Prices;
 
-/// Room that is kept to each limit at first, as a part of the portfolio: prices are not known yet.
-const ROOM: f64 = 1e-4;
+/// Room that is kept to each limit at first, as a part of the portfolio: prices are not known to the last digit.
+const ROOM: f64 = 4e-4;
 /// What room grows by.
 const MORE_ROOM: f64 = 5.0;
-/// How far below par the vaults' orders ask at first, in parts of 10¹⁸. All prices within the limits are the same to a batch, so limits are
-/// to be near what the market pays.
-const SPREAD: U256 = U256::from_limbs([2_000_000_000_000_000, 0, 0, 0]);
+/// How far below the prices that are expected the vaults' orders ask at first, as a part of what they sell, gas besides. What is paid is
+/// nearer to them: it is the last part of what is traded that costs most, and a batch trades up to where that costs what limits allow.
+const SPREAD: f64 = 8e-3;
 /// What the spread grows by.
-const WIDER: U256 = U256::from_limbs([4, 0, 0, 0]);
+const WIDER: f64 = 3.0;
+/// Times that prices are looked for from what the vaults want at those before.
+const LOOKS: usize = 3;
 /// Times that an intent may ask for other things before it leaves.
-const TRIES: usize = 6;
+const TRIES: usize = 4;
 /// A part of an order that is as good as all.
 const WHOLE: f64 = 1.0 - 1e-6;
 
@@ -131,17 +141,24 @@ pub fn solve(
     config: &Config,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Together {
+    let liquidity = lay_out(tasks, auction, config, &mut Drops::default());
     let mut owners = BTreeSet::new();
     let mut parties: Vec<Result<Party<'_>, Left>> = tasks
         .iter()
         .map(|task| if owners.insert(task.intent.owner) { Party::new(*task) } else { Err(Left::SameVault) })
         .collect();
-    let mut warm: Option<Vec<f64>> = None;
+    let mut prices = Prices::new(auction, &liquidity, config, stop);
+    for _ in 0..LOOKS {
+        size_all(&mut parties, &prices);
+        prices.once(parties.iter().flatten().map(|party| (&party.task, &party.wanted)), stop);
+    }
+    size_all(&mut parties, &prices);
+    let market = Market { liquidity: &liquidity, config, prices: &prices.units };
     let mut rounds = 0;
     let batch = loop {
         rounds += 1;
         let round = Round::new(auction, &mut parties, contracts);
-        match round.solve(config, &mut warm, stop) {
+        match round.solve(market, &parties, stop) {
             Ok((joint, verified)) => {
                 if round.judge(&mut parties, &joint, &verified) {
                     let Round { auction, orders, .. } = round;
@@ -169,6 +186,18 @@ pub fn solve(
     Together { shares: parties.into_iter().map(share).collect(), batch, rounds }
 }
 
+/// Sizes each intent at prices. Those that have nothing to trade leave.
+fn size_all(parties: &mut [Result<Party<'_>, Left>], prices: &Prices<'_>) {
+    parties.par_iter_mut().for_each(|entry| {
+        let Ok(party) = entry else { return };
+        party.expect(&prices.multiples(&party.task));
+        party.gas = prices.gas(&party.task);
+        if !party.size() {
+            *entry = Err(Left::NoOrders);
+        }
+    });
+}
+
 /// What each intent costs by itself on the same pools, for comparison: the others change nothing.
 pub fn alone(
     tasks: &[Task<'_>],
@@ -192,13 +221,15 @@ struct Party<'a> {
     task: Task<'a>,
     held: Measured,
     room: f64,
-    /// How far below par its orders ask.
-    spread: U256,
+    /// How far below the prices that are expected its orders ask, as a part of what they sell.
+    spread: f64,
+    /// What an order is to pay for gas, in the numeraire.
+    gas: f64,
     /// How often it has asked.
     tries: usize,
-    /// What its assets are sold and bought for, as far as that is known.
-    rates: Vec<Rates>,
-    /// What the vault is to hold in the end, at these rates.
+    /// How many times what its oracle says each asset is expected to cost; the middle one costs that once.
+    multiples: Vec<f64>,
+    /// What the vault is to hold in the end, at these prices.
     wanted: Portfolio,
     /// The places of its orders in the auction of this round.
     places: Vec<usize>,
@@ -215,9 +246,51 @@ impl<'a> Party<'a> {
         if restricts_venues(task.intent) {
             return Err(Left::Venues);
         }
-        let rates = vec![PAR; task.intent.assets.len()];
-        let wanted = at_par(&task, &held, ROOM, &rates).ok_or(Left::NoOrders)?;
-        Ok(Self { task, held, room: ROOM, spread: SPREAD, tries: 1, rates, wanted, places: Vec::new(), share: None })
+        let (multiples, wanted) = (vec![1.0; task.intent.assets.len()], task.portfolio.clone());
+        let (room, spread, gas, tries) = (ROOM, SPREAD, 0.0, 1);
+        Ok(Self { task, held, room, spread, gas, tries, multiples, wanted, places: Vec::new(), share: None })
+    }
+
+    /// Takes over what assets cost, as far as that is known, each as a multiple of what its oracle says, to a factor that is the same for all.
+    fn expect(&mut self, multiples: &[Option<f64>]) {
+        let mut shifts: Vec<f64> = self.multiples.iter().zip(multiples).filter_map(|(old, new)| Some((*new)? / old)).collect();
+        shifts.sort_by(f64::total_cmp);
+        let Some(shift) = shifts.get(shifts.len() / 2).copied() else { return };
+        for (old, new) in self.multiples.iter_mut().zip(multiples) {
+            *old = new.map_or(*old, |new| new / shift);
+        }
+    }
+
+    /// Sizes it at the prices that are expected. False if there is nothing to be traded.
+    fn size(&mut self) -> bool {
+        // What is bought too much by must have its place in the landing.
+        let landings = self.task.intent.assets.iter().filter(|asset| asset.tradable).map(|asset| &asset.landing);
+        let widths = landings.filter(|landing| !landing.high.atoms().is_zero()).map(|l| l.high.to_f64() - l.low.to_f64());
+        let margin = widths.fold(self.spread, |margin, width| margin.min(0.5 * width));
+        let wanted = at_par(&self.task, &self.held, self.room, &self.multiples, margin);
+        wanted.map(|wanted| self.wanted = wanted).is_some()
+    }
+
+    /// What it is to trade as orders, which ask for what is expected, less the spread, and in no case for less than what keeps its loss.
+    fn orders(&self) -> Vec<LimitOrder> {
+        let Task { intent, portfolio, .. } = &self.task;
+        let expected: Vec<U256> = portfolio
+            .holdings
+            .iter()
+            .zip(&self.multiples)
+            .map(|(h, x)| from_f64(f64::from(h.price) * x).unwrap_or(h.price))
+            .collect();
+        let worth = |token: Address| {
+            let place = intent.assets.iter().position(|asset| asset.token == token)?;
+            Some(portfolio.holdings[place].atom() * self.multiples[place])
+        };
+        let raised = |order: &LimitOrder| {
+            let paid = f64::from(order.sell_amount) * worth(order.sell)? * (1.0 - self.spread) - self.gas;
+            let least = from_f64(paid.max(0.0) / worth(order.buy)?)?;
+            Some(LimitOrder { buy_amount: order.buy_amount.max(least), ..*order })
+        };
+        let found = orders(&self.task, &self.wanted, Some(&expected));
+        found.iter().flat_map(|found| &found.orders).filter_map(raised).collect()
     }
 
     /// What fills of its orders make of it; or the condition that it misses then, and the filled part of the order that is filled least.
@@ -250,7 +323,7 @@ impl<'a> Party<'a> {
     /// Asks for what is to be had at the prices that there were, for a lower price where there was none, and with more room to its limits
     /// where all was filled; unless none of it would help.
     fn relent(&mut self, breach: &Breach, filled: f64, multiples: &[Option<f64>]) -> bool {
-        if matches!(breach, Breach::LossTooHigh(_) | Breach::DailyLossTooHigh(_)) {
+        if matches!(breach, Breach::LossTooHigh(_) | Breach::DailyLossTooHigh(_)) || self.tries >= TRIES {
             return false;
         }
         if filled >= WHOLE {
@@ -259,20 +332,19 @@ impl<'a> Party<'a> {
         } else if !self.ask_less() {
             return false;
         }
-        self.rates = rates(multiples);
-        let wanted = at_par(&self.task, &self.held, self.room, &self.rates).filter(|_| self.tries <= TRIES);
-        wanted.map(|wanted| self.wanted = wanted).is_some()
+        self.expect(multiples);
+        self.size()
     }
 
     /// Asks for a lower price, unless what may be lost is the limit already.
     fn ask_less(&mut self) -> bool {
         // What is lost of all that is moved is more than that of the portfolio.
-        let loss = f64::from(allowance(self.task.intent, self.task.moment));
-        if self.tries >= TRIES || f64::from(self.spread) * self.moved() >= loss {
+        let loss = f64::from(allowance(self.task.intent, self.task.moment)) / 1e18;
+        if self.tries >= TRIES || self.spread * self.moved() >= loss {
             return false;
         }
         self.tries += 1;
-        self.spread = self.spread.saturating_mul(WIDER);
+        self.spread *= WIDER;
         true
     }
 
@@ -282,6 +354,15 @@ impl<'a> Party<'a> {
         let sold: f64 = pairs.map(|(held, left)| f64::from(held.balance.saturating_sub(left.balance)) * held.atom()).sum();
         1e18 * sold / f64::from(self.held.total)
     }
+}
+
+/// What all rounds are solved on.
+#[derive(Clone, Copy)]
+struct Market<'a> {
+    liquidity: &'a Liquidity,
+    config: &'a Config,
+    /// Prices to start from.
+    prices: &'a [f64],
 }
 
 /// Those who are left, in one auction.
@@ -298,8 +379,10 @@ impl Round {
         for entry in parties {
             let Ok(party) = entry else { continue };
             party.places.clear();
-            for order in orders(&party.task, &party.wanted, party.spread).iter().flat_map(|found| &found.orders) {
-                let Ok(order) = order.listed(party.task.intent, &domain) else { continue };
+            for order in party.orders() {
+                // The market does not know a token that the auction does not list.
+                let known = [order.sell, order.buy].iter().all(|token| auction.index.contains_key(token));
+                let Some(order) = order.listed(party.task.intent, &domain).ok().filter(|_| known) else { continue };
                 if let Ok(place) = this.auction.enter(&order) {
                     party.places.push(place);
                     this.orders.push(order);
@@ -312,27 +395,41 @@ impl Round {
         this
     }
 
+    /// The best batch with which everybody's conditions are met; or, where the first is none, that.
     fn solve(
         &self,
-        config: &Config,
-        warm: &mut Option<Vec<f64>>,
+        Market { liquidity, config, prices }: Market<'_>,
+        parties: &[Result<Party<'_>, Left>],
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<(Joint, Verified), String> {
         let auction = &self.auction;
-        let liquidity = Liquidity::new(auction, config, &mut Drops::default());
-        let prices = warm.get_or_insert_with(|| liquidity.clearing_prices(stop));
         let all: Vec<usize> = (0..auction.orders.len()).collect();
         let attempt = |warm| {
-            let mut best = None;
-            Attempt::new(auction, &liquidity, config, &all, Floors::default())?
-                .solve(warm, stop, &mut |joint| best = Some(joint))?;
-            best.ok_or_else(|| "no batch".to_owned())
+            let (mut best, mut why) = (None, "no batch".to_owned());
+            // Where somebody has to ask again, a better batch of the same orders is of no use.
+            let missed = AtomicBool::new(false);
+            let halt = || missed.load(Ordering::Relaxed) || stop();
+            Attempt::new(auction, liquidity, config, &all, Floors::default())?.solve(warm, &halt, &mut |joint| match self
+                .verified(config, &joint)
+            {
+                Ok(verified) => {
+                    let good = parties.iter().flatten().all(|party| party.judge(auction, &verified).is_ok());
+                    missed.fetch_or(!good, Ordering::Relaxed);
+                    if good || best.is_none() {
+                        best = Some((joint, verified));
+                    }
+                }
+                Err(reason) => why = reason,
+            })?;
+            best.ok_or(why)
         };
-        // Prices of the pools alone may lead nowhere.
-        let joint = attempt(Some(prices)).or_else(|_| attempt(None))?;
-        let bid = Bid::joint(0, auction, &joint).ok_or("the protocol's fee takes all that is sold")?;
-        let verified = verify(auction, config, bid.solution).map_err(|violation| violation.to_string())?;
-        Ok((joint, verified))
+        // Prices may lead nowhere.
+        attempt(Some(prices)).or_else(|_| attempt(None))
+    }
+
+    fn verified(&self, config: &Config, joint: &Joint) -> Result<Verified, String> {
+        let bid = Bid::joint(0, &self.auction, joint).ok_or("the protocol's fee takes all that is sold")?;
+        verify(&self.auction, config, bid.solution).map_err(|violation| violation.to_string())
     }
 
     /// The batch's price of each asset as a multiple of its oracle's, to a factor that is the same for all.
@@ -356,6 +453,7 @@ impl Round {
                 Ok(share) => party.share = Some(share),
                 Err((breach, filled)) => {
                     good = false;
+                    tracing::debug!(index, %breach, filled, spread = party.spread, room = party.room, "misses its conditions");
                     if !party.relent(&breach, filled, &self.multiples(&party.task, joint)) {
                         failed.push((filled, index, breach));
                     }

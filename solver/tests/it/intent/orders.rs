@@ -24,7 +24,7 @@ fn orders_hold_the_loss_bound_whatever_is_filled() {
     intent.assets.sort_by_key(|asset| asset.token);
     let before = portfolio(&mut market, [40_000, 30_000, 20_000, 10_000]);
     let after = portfolio(&mut market, [26_000, 25_990, 23_995, 23_990]);
-    let exported = orders(&Task { intent: &intent, portfolio: &before, moment: &MOMENT }, &after, fixed(1.0)).unwrap();
+    let exported = orders(&Task { intent: &intent, portfolio: &before, moment: &MOMENT }, &after, None).unwrap();
     assert!(exported.orders.len() >= 2 && exported.worst <= exported.allowed, "{exported:?}");
     let start = before.measure().unwrap().total;
     assert_eq!(exported.allowed, start * U256::from(50) / U256::from(10_000));

@@ -1,17 +1,19 @@
 //! Sizing where it is not like on other days.
 
 use alloy_primitives::U256;
+use ballast_solver::auction::Auction;
 use ballast_solver::intent::Verdict;
 use ballast_solver::intent::portfolio::Portfolio;
-use ballast_solver::intent::size::{Answer, Rebalance};
+use ballast_solver::intent::size::{Answer, Binding, Rebalance};
 use ballast_wire::Bps;
-use ballast_wire::intent::{Intent, Rule};
+use ballast_wire::intent::{Group, Intent, Rule};
 
 use super::bench::*;
 use super::promised::Market;
+use super::together::without_arbitrage;
 
 #[track_caller]
-fn rebalance(market: &Market, intent: &Intent, portfolio: &Portfolio) -> (ballast_solver::auction::Auction, Box<Rebalance>) {
+fn rebalance(market: &Market, intent: &Intent, portfolio: &Portfolio) -> (Auction, Box<Rebalance>) {
     match market.solve(intent, portfolio).unwrap() {
         (auction, Answer::Rebalance(rebalance)) => (auction, rebalance),
         (_, Answer::Idle(idle)) => panic!("{idle}"),
@@ -71,4 +73,64 @@ fn large_vaults_are_sized() {
     let portfolio = millions([300.0, 20.0, 50.0, 50.0]);
     let (_, large) = rebalance(&market, &intent, &portfolio);
     assert!(!large.missed.is_empty() && !large.binding.is_empty(), "{large:?}");
+}
+
+/// Every limit that can keep a portfolio from its landing is named where it does, and what can be had of the way is had.
+#[test]
+fn what_keeps_a_portfolio_from_its_landing_is_named() {
+    let mut market = without_arbitrage();
+    let held = market.portfolio();
+    let thousands = [400, 200, 100, 100];
+    let before =
+        held.with(held.holdings.iter().zip(thousands).map(|(h, units)| h.unit * U256::from(units * 1_000)).collect::<Vec<_>>());
+    let mut partial = intent(&market);
+    partial.execution.allow_partial = true;
+    partial.costs.max_loss_bps = Bps::new(500).unwrap();
+    partial.costs.max_loss_per_day_bps = Bps::new(500).unwrap();
+    let [much, other] = [0, 1].map(|k| partial.assets[k].token);
+    let little = partial.assets[3].token;
+    let whole = before.measure().unwrap().distance(&partial);
+    let cases: [(&str, fn(&mut Intent, &Portfolio), Binding); 8] = [
+        ("risk.maxTurnoverBps", |i, _| i.risk.max_turnover_bps = Bps::new(300).unwrap(), Binding::Turnover),
+        ("costs.maxLossBps", |i, _| i.costs.max_loss_bps = Bps::new(1).unwrap(), Binding::Loss),
+        ("costs.maxLossBps", |i, _| i.costs.max_loss_per_day_bps = Bps::new(1).unwrap(), Binding::Loss),
+        (
+            "risk.groups[0]",
+            |i, _| i.risk.groups = vec![Group { tokens: i.assets[2..].iter().map(|a| a.token).collect(), max: decimal("0.3") }],
+            Binding::Group(0),
+        ),
+        ("maxTrade of", |i, p| i.assets[0].max_trade.0 = p.holdings[0].unit * U256::from(50_000), Binding::MaxTrade(much)),
+        ("minBalance of", |i, p| i.assets[0].min_balance.0 = p.holdings[0].unit * U256::from(350_000), Binding::MinBalance(much)),
+        ("is not tradable", |i, _| i.assets[0].tradable = false, Binding::NotTradable(much)),
+        ("maxTrade of", |i, p| i.assets[3].max_trade.0 = p.holdings[3].unit * U256::from(1_000), Binding::MaxTrade(little)),
+    ];
+    for (words, change, expected) in cases {
+        let mut intent = partial.clone();
+        change(&mut intent, &before);
+        let (_, found) = rebalance(&market, &intent, &before);
+        assert!(found.binding.contains(&expected) && expected.to_string().contains(words), "{expected}: {:?}", found.binding);
+        assert!(!found.missed.is_empty() && found.foreseen.is_ok(), "{expected}: {:?}", found.foreseen);
+        assert!(found.after.measure().unwrap().distance(&partial) < whole, "{expected}: no progress");
+    }
+    // No pool leads to an asset: the others are as near as they can be. Where none leads anywhere, that is the answer.
+    let all = market.auction.clone();
+    let without = |market: &mut Market, token| {
+        let token = all.index[&token];
+        market.auction.pools.retain(|pool| !pool.coins.contains(&token));
+    };
+    without(&mut market, little);
+    let (_, found) = rebalance(&market, &partial, &before);
+    assert!(found.binding.contains(&Binding::Unreachable(little)), "{:?}", found.binding);
+    without(&mut market, other);
+    without(&mut market, much);
+    let refused = market.solve(&partial, &before).unwrap_err().to_string();
+    assert!(refused.contains(&format!("no pool that may be used leads to {much}")), "{refused}");
+    market.auction = all;
+    // Far more than the pools have.
+    let giant = held
+        .with(held.holdings.iter().zip(thousands).map(|(h, units)| h.unit * U256::from(units * 10_000_000)).collect::<Vec<_>>());
+    partial.costs.max_loss_bps = Bps::WHOLE;
+    partial.costs.max_loss_per_day_bps = Bps::WHOLE;
+    let (_, found) = rebalance(&market, &partial, &giant);
+    assert!(found.binding.iter().any(|binding| matches!(binding, Binding::Depth(_))), "{:?}", found.binding);
 }

@@ -1,7 +1,8 @@
 //! When an intent may be settled, by whose signature, and how often.
 
 use alloy_primitives::U256;
-use ballast_wire::intent::{Day, Rule, Window};
+use ballast_wire::Bps;
+use ballast_wire::intent::{Day, Mode, Rule, Window};
 
 use super::bench::*;
 use ballast_solver::intent::Verdict;
@@ -85,6 +86,28 @@ fn a_nonce_is_used_once() {
     other.nonce.0 = U256::from(2);
     other.trigger.any_of = vec![Rule::DriftAbsBps(500)];
     settled(bench.settle(&other, &bench.trade(USD, 5e3, ETH, 2.5)));
+}
+
+/// Both solved for the same balances: who comes second moves nothing, whether the intent is done or goes on.
+#[test]
+fn of_two_solvers_that_race_one_settles() {
+    let mut bench = Bench::new();
+    let mut intent = bench.intent();
+    let (first, second) = (bench.trade(USD, 9_800.0, ETH, 4.9), bench.par());
+    assert!(settled(bench.settle(&intent, &first)).landed);
+    let after = bench.balances();
+    assert_refused!(bench.settle(&intent, &second), NonceUsed { .. });
+    assert_eq!(bench.balances(), after);
+    bench.reset();
+    intent.execution.mode = Mode::Twap;
+    intent.execution.slices = 3;
+    intent.execution.allow_partial = true;
+    intent.execution.min_progress_bps = Bps::new(100).unwrap();
+    assert!(!settled(bench.settle(&intent, &bench.trade(USD, 2_000.0, ETH, 1.0))).landed);
+    let after = bench.balances();
+    // What brings all of the old way goes beyond it now.
+    assert_refused!(bench.settle(&intent, &bench.trade(USD, 20_000.0, ETH, 10.0)), NoProgress { .. });
+    assert_eq!(bench.balances(), after);
 }
 
 /// A failure uses nothing up.
