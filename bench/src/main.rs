@@ -21,6 +21,7 @@ mod batch;
 mod clock;
 mod compare;
 mod intent;
+mod line;
 mod load;
 mod opponents;
 mod prices;

@@ -1,4 +1,4 @@
-//! The intent service under load: posts and reads at a steady rate, passes of decisions, and a restart after a kill.
+//! The intent service under load: posts and reads at a steady rate, passes of decisions, and restarts after a kill.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -16,10 +16,12 @@ use k256::ecdsa::SigningKey;
 use reqwest::blocking::Client;
 use serde_json::{Value, json};
 
+use crate::line;
 use crate::load::{figure, quantile, sorted};
 use crate::show::{Report, short, table};
 
-/// Starts `ballast serve` on a devnet's vault, fills it with intents, and measures it: requests at a steady rate, decisions, a restart.
+/// Starts `ballast serve` on a devnet's vault, fills it with intents, and measures it: requests at a steady rate, decisions, and restarts after a kill, with
+/// the node at hand and far away.
 ///
 /// Requests go out by the clock whether or not earlier ones are answered; their latency counts from when they were due. A fifth of them are posts,
 /// signed by keys; the rest read an intent, its history, or an owner's list.
@@ -31,9 +33,15 @@ pub(crate) struct ServiceArgs {
     /// The program to measure.
     #[arg(long, default_value = "target/release/ballast")]
     ballast: PathBuf,
-    /// Live intents of the vault.
+    /// Live intents.
     #[arg(long, default_value_t = 10_000)]
     intents: usize,
+    /// Each of them is another vault's, which holds nothing: as much is to be read as of any, and next to nothing to be decided.
+    #[arg(long)]
+    own_vaults: bool,
+    /// How much later the node's answers come to the service that is restarted with the node far away.
+    #[arg(long, default_value = "50ms", value_parser = humantime::parse_duration)]
+    latency: Duration,
     /// Requests a second.
     #[arg(long, default_value_t = 500.0)]
     rate: f64,
@@ -57,18 +65,18 @@ const LOOK: Duration = Duration::from_millis(5);
 const PATIENCE: Duration = Duration::from_secs(300);
 const PASSES: &str = "ballast_intent_pass_seconds_sum";
 const WAITING: &str = "ballast_intents{state=\"waiting\"}";
+const UNREAD: &str = "ballast_intents_unread";
 
 impl ServiceArgs {
     pub(crate) fn run(self) -> anyhow::Result<Report> {
         ensure!(self.rate > 0.0 && self.rate.is_finite(), "--rate: expected a number above 0");
         let client = Client::builder().timeout(PATIENCE).pool_max_idle_per_host(SENDERS).build()?;
         let mut service = Service::start(&self.ballast, &self.config()?, &client)?;
-        let vaults = (0..self.intents).map(|n| self.vault_intent(n)).collect::<anyhow::Result<Vec<_>>>()?;
+        let posts = (0..self.intents).map(|n| Ok(Request::Post(self.vault_intent(n)?))).collect::<anyhow::Result<Vec<_>>>()?;
         let began = Instant::now();
-        let posts: Vec<Request> = vaults.into_iter().map(|(_, body)| Request::Post(body)).collect();
         let filled = service.send(&client, posts, None)?;
         let filling = began.elapsed().as_secs_f64();
-        service.until("all intents are watched", || Ok(waiting(&client, &service) >= self.intents as f64))?;
+        service.until_watching(&client, self.intents)?;
 
         let requests = (0..self.requests).map(|n| request(n, &filled)).collect::<anyhow::Result<Vec<_>>>()?;
         let processor = figure(&client, &service.url, "process_cpu_seconds_total")?;
@@ -79,17 +87,15 @@ impl ServiceArgs {
         let seconds = sorted(answers.iter().map(|answer| answer.seconds));
 
         let live = self.intents + answers.iter().filter(|answer| answer.posted).count();
-        service.until("all intents are watched", || Ok(waiting(&client, &service) >= live as f64))?;
+        service.until_watching(&client, live)?;
         let passes = (1..=self.passes).map(|n| self.pass(&service, &client, n)).collect::<anyhow::Result<Vec<f64>>>()?;
         let passes = sorted(passes.into_iter());
 
-        service.child.kill()?;
-        service.child.wait()?;
-        let began = Instant::now();
-        service = Service::start(&self.ballast, &service.config.clone(), &client)?;
-        let answers_after = began.elapsed().as_secs_f64();
-        service.until("all intents are watched", || Ok(waiting(&client, &service) >= live as f64))?;
-        let watches_after = began.elapsed().as_secs_f64();
+        let near = self.restart(&mut service, &client, live)?;
+        let text = std::fs::read_to_string(&service.config)?;
+        let node = self.deployment()?["rpc"].as_str().context("rpc")?.to_owned();
+        std::fs::write(&service.config, text.replace(&node, &line::to(&node, self.latency)?))?;
+        let far = self.restart(&mut service, &client, live)?;
 
         let ms = |part| short(1e3 * quantile(&seconds, part));
         let rows = vec![vec![
@@ -102,9 +108,11 @@ impl ServiceArgs {
             short(processor / elapsed),
             short(1e3 * quantile(&passes, 0.5)),
             short(1e3 * quantile(&passes, 1.0)),
-            short(answers_after),
-            short(watches_after),
+            short(near.answers),
+            short(near.watches),
+            short(far.watches),
         ]];
+        let far_away = format!("node {} away", humantime::format_duration(self.latency));
         let header = [
             "live intents",
             "posts a second, filling",
@@ -117,14 +125,30 @@ impl ServiceArgs {
             "worst",
             "s to answer, restarted",
             "s to watch all",
+            &far_away,
         ];
         let figures = json!({
             "live": live, "filled_per_second": filled.len() as f64 / filling, "requests_per_second": answers.len() as f64 / elapsed,
             "seconds": { "p50": quantile(&seconds, 0.5), "p99": quantile(&seconds, 0.99), "worst": quantile(&seconds, 1.0) },
             "processors": processor / elapsed, "pass_seconds": passes,
-            "restart_seconds": { "answers": answers_after, "watches": watches_after },
+            "restart_seconds": { "answers": near.answers, "watches": near.watches, "watches_node_far": far.watches },
         });
         Ok(Report { text: table(&header, rows), figures })
+    }
+
+    /// Kills the service, and starts it again.
+    fn restart(&self, service: &mut Service, client: &Client, live: usize) -> anyhow::Result<Restart> {
+        service.child.kill()?;
+        service.child.wait()?;
+        let began = Instant::now();
+        *service = Service::start(&self.ballast, &service.config.clone(), client)?;
+        let answers = began.elapsed().as_secs_f64();
+        service.until_watching(client, live)?;
+        Ok(Restart { answers, watches: began.elapsed().as_secs_f64() })
+    }
+
+    fn deployment(&self) -> anyhow::Result<Value> {
+        Ok(serde_json::from_slice(&std::fs::read(self.devnet.join("deployment.json"))?)?)
     }
 
     /// The devnet's configuration with room for this, and without a key: what is due is not settled.
@@ -145,18 +169,23 @@ impl ServiceArgs {
         Ok(config)
     }
 
-    /// One of the vault's intents, which a price that moves a little does not make due.
-    fn vault_intent(&self, number: usize) -> anyhow::Result<(String, String)> {
+    /// One of the vault's intents, or of a vault of its own, which a price that moves a little does not make due.
+    fn vault_intent(&self, number: usize) -> anyhow::Result<String> {
         let mut intent = Intent::from_json(&std::fs::read(self.devnet.join("intent.json"))?)?;
         intent.nonce.0 = U256::from(number).saturating_add(U256::from(1_000));
         intent.trigger.any_of = vec![Rule::DriftAbsBps(5_000)];
+        if self.own_vaults {
+            let key = SigningKey::from_slice(&intent.nonce.0.to_be_bytes::<32>())?;
+            intent.owner = Address::from_private_key(&key);
+            return signed(intent, &key, Scheme::Eip712);
+        }
         let key = SigningKey::from_slice(&alloy_primitives::hex::decode(OWNER)?)?;
         signed(intent, &key, Scheme::Eip1271)
     }
 
     /// Moves a price, and waits for all to be decided on; the seconds that took.
     fn pass(&self, service: &Service, client: &Client, number: usize) -> anyhow::Result<f64> {
-        let deployment: Value = serde_json::from_slice(&std::fs::read(self.devnet.join("deployment.json"))?)?;
+        let deployment = self.deployment()?;
         let rpc = deployment["rpc"].as_str().context("rpc")?;
         let feed = &deployment["rebalancing"]["feeds"]["WETH"];
         let call = |method: &str, params: Value| -> anyhow::Result<Value> {
@@ -179,9 +208,11 @@ impl ServiceArgs {
     }
 }
 
-/// Intents that are watched: none is told of before the first look.
-fn waiting(client: &Client, service: &Service) -> f64 {
-    figure(client, &service.url, WAITING).unwrap_or_default()
+/// How long a service took after a kill, in seconds.
+struct Restart {
+    answers: f64,
+    /// All intents, their vaults read again.
+    watches: f64,
 }
 
 /// A request, and whether it posts.
@@ -221,15 +252,15 @@ fn stranger(number: usize) -> anyhow::Result<String> {
     let key = owner(number)?;
     let mut intent = Intent::from_json(include_bytes!("../../solver/examples/intent.json"))?;
     (intent.owner, intent.nonce.0, intent.chain_id) = (Address::from_private_key(&key), U256::from(number), 31_337);
-    Ok(signed(intent, &key, Scheme::Eip712)?.1)
+    signed(intent, &key, Scheme::Eip712)
 }
 
-/// An intent's digest, and its text, signed.
-fn signed(mut intent: Intent, key: &SigningKey, scheme: Scheme) -> anyhow::Result<(String, String)> {
+/// An intent's text, signed.
+fn signed(mut intent: Intent, key: &SigningKey, scheme: Scheme) -> anyhow::Result<String> {
     let digest = digest(&intent);
     let signature = Signed::from(key.sign_prehash_recoverable(digest.as_slice())?);
     intent.signature = Some(Signature { scheme, data: signature.as_bytes().to_vec().into() });
-    Ok((digest.to_string(), serde_json::to_string(&intent)?))
+    Ok(serde_json::to_string(&intent)?)
 }
 
 /// A running service.
@@ -253,6 +284,16 @@ impl Service {
             || Ok(client.get(format!("{}/healthz", service.url)).send().is_ok_and(|answer| answer.status().is_success()));
         service.until("the service answers", healthy)?;
         Ok(service)
+    }
+
+    /// Waits until so many intents are watched, their vaults read.
+    fn until_watching(&self, client: &Client, intents: usize) -> anyhow::Result<()> {
+        // None is told of before the first look.
+        let figure = |name: &str| figure(client, &self.url, name).ok();
+        let done = || {
+            figure(WAITING).is_some_and(|waiting| waiting >= intents as f64) && figure(UNREAD).is_some_and(|unread| unread == 0.0)
+        };
+        self.until("all intents are watched", || Ok(done()))
     }
 
     fn until(&self, what: &str, mut done: impl FnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {

@@ -3,6 +3,7 @@
 //! What venues read through it is all of the same block, named by its hash, so that a pool's numbers belong together even when
 //! the chain moves on or is reorganised meanwhile.
 
+mod multicall;
 pub(crate) mod vault;
 
 use alloy::eips::{BlockId, BlockNumberOrTag};
@@ -11,7 +12,7 @@ use alloy::rpc::types::{Block, TransactionInput, TransactionRequest};
 use alloy::transports::{RpcError, TransportError};
 use alloy_primitives::map::HashMap;
 use alloy_primitives::{Address, B256, Bytes, TxKind};
-use alloy_sol_types::SolCall;
+use alloy_sol_types::{SolCall, SolType};
 use futures_util::FutureExt;
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 
@@ -19,6 +20,8 @@ pub use vault::pool_contract;
 
 /// Calls in one JSON-RPC batch: what public nodes take, too.
 const BATCH: usize = 100;
+/// The same of calls with many questions each: a batch of them stays below a megabyte.
+const BATCH_OF_MANY: usize = 20;
 /// Batches that are on their way at a time.
 const TOGETHER: usize = 4;
 
@@ -90,7 +93,8 @@ impl View {
         self.timestamp
     }
 
-    /// Asks contracts, each its own question of one kind; the answers are in the questions' order. What is asked twice is asked once.
+    /// Asks contracts, each its own question of one kind; the answers are in the questions' order. What is asked twice is asked once, and many short
+    /// questions go together in a call.
     ///
     /// # Errors
     /// When the node does not answer. What a single contract does not answer is an error in its place.
@@ -98,17 +102,22 @@ impl View {
         &self,
         questions: impl IntoIterator<Item = (Address, C)>,
     ) -> Result<Vec<Result<C::Return, ReadError>>, NodeError> {
-        let (mut requests, mut asked) = (Vec::new(), Vec::new());
+        let (mut different, mut asked) = (Vec::new(), Vec::new());
         let mut places: HashMap<(Address, Bytes), usize> = HashMap::default();
         for (contract, call) in questions {
-            let data = Bytes::from(call.abi_encode());
-            let place = *places.entry((contract, data.clone())).or_insert(requests.len());
-            if place == requests.len() {
-                requests.push(request(Some(contract), data));
+            let question = (contract, Bytes::from(call.abi_encode()));
+            let place = *places.entry(question.clone()).or_insert(different.len());
+            if place == different.len() {
+                different.push(question);
             }
             asked.push((contract, place));
         }
-        let answers = self.call(&requests).await?;
+        let size = <C::ReturnTuple<'_> as SolType>::ENCODED_SIZE;
+        let answers = if different.len() > BATCH && multicall::fits(&different, size) {
+            self.together(&different).await?
+        } else {
+            self.each(&different).await?
+        };
         let answer = |&(contract, place): &(Address, usize)| {
             let failed = |reason: &str| ReadError { contract, call: C::SIGNATURE, reason: reason.to_owned() };
             match answers.get(place) {
@@ -135,11 +144,37 @@ impl View {
     /// When the node does not answer. What a single piece does not answer is an error in its place, in the node's words.
     pub async fn run(&self, code: impl IntoIterator<Item = Bytes>) -> Result<Vec<Result<Bytes, String>>, NodeError> {
         let requests: Vec<_> = code.into_iter().map(|code| request(None, code)).collect();
-        self.call(&requests).await
+        self.call(&requests, BATCH).await
     }
 
-    async fn call(&self, requests: &[TransactionRequest]) -> Result<Vec<Result<Bytes, String>>, NodeError> {
-        let batches: Vec<_> = requests.chunks(BATCH).map(|batch| self.batch(batch).boxed()).collect();
+    /// Asks many questions in few calls. What is not answered so is asked by itself, for the contract's own words: it fails, or takes more gas than its
+    /// share of the call, or the node runs no such calls at all.
+    async fn together(&self, questions: &[(Address, Bytes)]) -> Result<Vec<Result<Bytes, String>>, NodeError> {
+        let groups = questions.chunks(multicall::QUESTIONS);
+        let requests: Vec<_> = groups.clone().map(|group| request(None, multicall::code(group))).collect();
+        let said = self.call(&requests, BATCH_OF_MANY).await?;
+        let mut answers: Vec<Result<Bytes, String>> = Vec::with_capacity(questions.len());
+        for (group, said) in groups.zip(said) {
+            let said = said.ok().and_then(|data| multicall::answers(&data, group.len()));
+            answers.extend(said.unwrap_or_else(|| vec![Bytes::new(); group.len()]).into_iter().map(Ok));
+        }
+        let is_open = |answer: &Result<Bytes, String>| answer.as_ref().is_ok_and(|data| data.is_empty());
+        let open: Vec<_> = questions.iter().zip(&answers).filter(|(_, answer)| is_open(answer)).map(|(q, _)| q.clone()).collect();
+        let slots = answers.iter_mut().filter(|answer| is_open(answer));
+        for (slot, answer) in slots.zip(self.each(&open).await?) {
+            *slot = answer;
+        }
+        Ok(answers)
+    }
+
+    /// Asks each question by itself.
+    async fn each(&self, questions: &[(Address, Bytes)]) -> Result<Vec<Result<Bytes, String>>, NodeError> {
+        let requests: Vec<_> = questions.iter().map(|(contract, data)| request(Some(*contract), data.clone())).collect();
+        self.call(&requests, BATCH).await
+    }
+
+    async fn call(&self, requests: &[TransactionRequest], batch: usize) -> Result<Vec<Result<Bytes, String>>, NodeError> {
+        let batches: Vec<_> = requests.chunks(batch).map(|batch| self.batch(batch).boxed()).collect();
         Ok(iter(batches).buffered(TOGETHER).try_collect::<Vec<_>>().await?.into_iter().flatten().collect())
     }
 

@@ -50,8 +50,8 @@ impl Vault {
         let past: Vec<_> = intents.iter().map(|i| (i.settlement, abi::historyOfCall { owner: i.owner })).collect();
         let settled: Vec<_> =
             intents.iter().map(|i| (i.settlement, abi::settlementsOfCall { owner: i.owner, nonce: i.nonce.0 })).collect();
-        let (balances, decimals) = (view.ask(held).await?, view.ask(tokens).await?);
-        let (past, settled) = (view.ask(past).await?, view.ask(settled).await?);
+        let (balances, decimals, past, settled) =
+            tokio::try_join!(view.ask(held), view.ask(tokens), view.ask(past), view.ask(settled))?;
         let (mut balances, mut decimals) = (balances.into_iter(), decimals.into_iter());
         let mut vault = |intent: &Intent, past: Result<abi::historyOfReturn, ReadError>, settled: Result<U256, ReadError>| {
             // All of a vault's answers are taken, so that the next finds its own.

@@ -6,6 +6,7 @@ use ballast_store::State;
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 const INTENTS: &str = "ballast_intents";
+const UNREAD: &str = "ballast_intents_unread";
 const CHANGES: &str = "ballast_intent_changes_total";
 const POSTS: &str = "ballast_intent_posts_total";
 const PASS: &str = "ballast_intent_pass_seconds";
@@ -16,6 +17,7 @@ const REORGANISED: &str = "ballast_intent_reorganisations_total";
 
 pub(super) fn describe() {
     describe_gauge!(INTENTS, Unit::Count, "live intents, by where they stand");
+    describe_gauge!(UNREAD, Unit::Count, "live intents whose vaults are still to be read");
     describe_counter!(CHANGES, Unit::Count, "changes of where an intent stands, by where to");
     describe_counter!(POSTS, Unit::Count, "intents posted, by what came of it");
     describe_histogram!(PASS, Unit::Seconds, "time of a pass of decisions over all live intents");
@@ -29,6 +31,10 @@ pub(super) fn standing(counts: impl IntoIterator<Item = (State, usize)>) {
     for (state, count) in counts {
         gauge!(INTENTS, "state" => state.name()).set(count as f64);
     }
+}
+
+pub(super) fn unread(count: usize) {
+    gauge!(UNREAD).set(count as f64);
 }
 
 pub(super) fn changed(to: State) {

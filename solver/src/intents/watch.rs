@@ -16,6 +16,8 @@ use crate::intent::portfolio::Measured;
 use crate::intent::{Vault, feeds};
 use crate::settlement::Node;
 
+/// Vaults that are read at a time. What is under way is looked after in between, and does not wait for all of them.
+const AT_ONCE: usize = 2_000;
 /// Changes that are written at a time.
 const TOGETHER: usize = 500;
 /// By how much of the portfolio weights, or of its value the value, must have moved for what is parked to be looked at again: ten basis points.
@@ -35,18 +37,27 @@ impl Mark {
 }
 
 impl Worker {
-    /// Reads prices if there is a new block, and vaults that have to be read. Whether all intents are to be decided on.
+    /// Reads prices if there is a new block, and some of the vaults that have to be read, those of intents that are to be settled first. Whether prices
+    /// have moved.
     pub(super) async fn read(&mut self, view: &View) -> Result<bool, Trouble> {
         let every = self.intents.settings.intents.every;
-        let due = self.decided.is_none_or(|decided| decided.elapsed() >= every);
-        let unread: Vec<u64> =
-            self.watched.iter().filter(|(_, watched)| due || watched.vault.is_none()).map(|(key, _)| *key).collect();
-        let mut moved = false;
-        let named = feeds(unread.iter().filter_map(|key| Some(&self.watched.get(key)?.record.intent)));
-        if due {
+        if self.decided.is_none_or(|decided| decided.elapsed() >= every) {
+            self.watched.values_mut().for_each(|watched| watched.stale = true);
             self.feeds.clear();
             self.intents.forecasts.refresh();
+            self.decided = Some(Instant::now());
         }
+        let urgent = |status: &Status| matches!(status, Status::Triggered | Status::Solved { .. });
+        let unread = self.watched.iter().filter(|(_, watched)| watched.is_unread());
+        let mut unread: Vec<u64> = unread.map(|(key, _)| *key).collect();
+        unread.sort_by_key(|key| self.watched.get(key).is_none_or(|watched| !urgent(&watched.record.status)));
+        unread.truncate(AT_ONCE);
+        let mut moved = false;
+        let named = if self.feeds.is_empty() {
+            feeds(self.watched.values().map(|watched| &watched.record.intent))
+        } else {
+            feeds(unread.iter().filter_map(|key| Some(&self.watched.get(key)?.record.intent)))
+        };
         if self.head != Some(view.hash()) || !named.is_subset(&self.feeds) {
             self.feeds.extend(named);
             let intents = self.intents.clone();
@@ -67,16 +78,13 @@ impl Worker {
         for (key, vault) in unread.into_iter().zip(read) {
             let Some(watched) = self.watched.get_mut(&key) else { continue };
             let vault = vault.map_err(|error| format!("its vault cannot be read: {error}"));
-            (watched.vault, watched.fresh) = (Some(vault), true);
+            (watched.vault, watched.stale, watched.fresh) = (Some(vault), false, true);
         }
         self.head = Some(view.hash());
-        if due {
-            self.decided = Some(Instant::now());
-        }
-        Ok(due || moved)
+        Ok(moved)
     }
 
-    /// Decides on all intents, or on those alone that are new or due, and writes what has changed.
+    /// Decides on all intents, or on those alone that are newly read or due, and writes what has changed.
     pub(super) async fn pass(&mut self, node: &Node, view: &View, gas_price: U256, all: bool) -> Result<(), Trouble> {
         let began = Instant::now();
         let (now, at) = (seconds(), view.timestamp());

@@ -20,14 +20,23 @@ use crate::intent::{Prices, Vault};
 /// An intent that is watched.
 pub(super) struct Watched {
     pub(super) record: Record,
-    /// As last read, or why it cannot be; none if it has to be read.
+    /// As last read, or why it cannot be; none if there is nothing to decide on before it is.
     pub(super) vault: Option<Result<Vault, String>>,
+    /// Whether it is to be read again all the same.
+    pub(super) stale: bool,
     /// Whether it is to be decided on whatever prices do.
     pub(super) fresh: bool,
     /// Failures in a row.
     pub(super) failures: u32,
     /// How things were when it was parked.
     pub(super) parked: Option<Mark>,
+}
+
+impl Watched {
+    /// Whether its vault is to be read.
+    pub(super) fn is_unread(&self) -> bool {
+        self.stale || self.vault.is_none()
+    }
 }
 
 /// Watches and settles.
@@ -102,8 +111,9 @@ impl Worker {
         let mut written = self.intents.store.written();
         let poll = self.intents.settings.intents.poll;
         while !*self.ending.borrow() {
+            let mut goes_on = false;
             match self.round().await {
-                Ok(()) => {}
+                Ok(unread) => goes_on = unread,
                 Err(Trouble::Store(StoreError::LeaseLost)) => self.let_go("another instance has taken over"),
                 Err(Trouble::Store(error)) => {
                     let _noted = self.intents.health.heard::<(), _>(Dependency::Database, Err(error));
@@ -111,6 +121,9 @@ impl Worker {
                 Err(Trouble::Dependency(_) | Trouble::Ending) => {}
             }
             self.tell();
+            if goes_on {
+                continue;
+            }
             tokio::select! {
                 _ = ending.changed() => {}
                 _ = written.wait_for(|last| *last > self.seen), if self.lease.is_some() => {}
@@ -124,23 +137,26 @@ impl Worker {
         }
     }
 
-    async fn round(&mut self) -> Result<(), Trouble> {
+    /// Looks after everything once, and at so many vaults; whether there are more to be read.
+    async fn round(&mut self) -> Result<bool, Trouble> {
         if !self.hold().await? {
-            return Ok(());
+            return Ok(false);
         }
         self.catch_up().await?;
         if self.watched.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let intents = self.intents.clone();
         let node = self.ask(Dependency::Node, intents.node().await)?;
-        let view = self.ask(Dependency::Node, node.latest().await)?;
-        let gas_price = self.ask(Dependency::Node, node.gas_price().await)?;
+        let (view, gas_price) = tokio::join!(node.latest(), node.gas_price());
+        let (view, gas_price) = (self.ask(Dependency::Node, view)?, self.ask(Dependency::Node, gas_price)?);
         self.follow_all(node, &view).await?;
         self.follow_orders(node, &view).await?;
-        let all = self.read(&view).await?;
-        self.pass(node, &view, gas_price, all).await?;
-        self.settle_next(node).await
+        let moved = self.read(&view).await?;
+        self.pass(node, &view, gas_price, moved).await?;
+        let unread = self.watched.values().any(Watched::is_unread);
+        self.settle_next(node).await?;
+        Ok(unread)
     }
 
     /// What a dependency has answered, or the end of the round.
@@ -202,7 +218,7 @@ impl Worker {
                 self.watched.remove(&record.created);
             } else if known.is_none_or(|known| known.record.changes < record.changes) {
                 let failures = if let Status::Failed { failures, .. } = record.status { failures } else { 0 };
-                let watched = Watched { record, vault: None, fresh: true, failures, parked: None };
+                let watched = Watched { record, vault: None, stale: false, fresh: true, failures, parked: None };
                 self.watched.insert(watched.record.created, watched);
             }
         }
@@ -266,5 +282,6 @@ impl Worker {
             }
         }
         metrics::standing(counts.into_iter().filter(|(state, _)| !state.is_final()));
+        metrics::unread(self.watched.values().filter(|watched| watched.is_unread()).count());
     }
 }

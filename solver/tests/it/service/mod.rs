@@ -2,6 +2,7 @@
 
 mod ends;
 mod killed;
+mod many;
 mod node;
 mod order_book;
 mod path;

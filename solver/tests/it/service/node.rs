@@ -49,7 +49,7 @@ impl Liar {
         Self { url, asked }
     }
 
-    fn was_asked(&self, method: &str) -> usize {
+    pub(super) fn was_asked(&self, method: &str) -> usize {
         self.asked.lock().unwrap().iter().filter(|asked| *asked == method).count()
     }
 }
