@@ -1,8 +1,9 @@
 //! From a choice of markets and orders to a batch: the first choice at once, then the best, and again without those that had to go.
 
-use ballast_routing::{Batch, Budget, Distance, Effort, GasPrice, Hop, Joint as Choice, Opening, Start, Token};
+use ballast_routing::{Batch, Budget, Distance, Effort, GasPrice, Hop, Joint as Choice, Start, Token};
 
 use super::clear::{Chosen, Cleared, LITTLE, Lessons};
+use super::fair::Manner;
 use super::orders::{Member, leftovers};
 use super::{Floors, Joint, Obstacle, Welfare};
 use crate::auction::Auction;
@@ -98,6 +99,7 @@ impl<'a> Attempt<'a> {
         let mut course = Course { lessons, best: None, attempts: 0, why: nothing.to_owned(), found };
         let budget = || Budget::until(self.config.work_per_batch, stop);
         let (mut bound, mut prices) = (f64::INFINITY, warm.map(<[f64]>::to_vec));
+        let mut tried = 0;
         for thrift in THRIFT {
             let start =
                 Start { warm: prices.as_deref(), near: bound.is_finite(), out: &[], barred: &course.lessons.barred, thrift };
@@ -105,16 +107,25 @@ impl<'a> Attempt<'a> {
             bound = bound.min(opening.bound());
             prices = Some(opening.prices().to_vec());
             let well = |best: &Best| best.welfare.realised >= WELL * opening.value();
-            if course.attempts == TRIES || course.best.as_ref().is_some_and(well) || stop() {
+            if tried == TRIES || course.best.as_ref().is_some_and(well) || stop() {
                 break;
             }
             if opening.gas() > ROOM * self.config.max_gas as f64 {
                 continue;
             }
-            self.consider(&opening, Effort::Quick, &[], bound, &mut course, stop);
-            if course.attempts == 1 && !stop() {
-                bound = bound.min(self.batch.least_bound(opening.prices(), &budget()));
+            let Some(choice) = opening.settle(Effort::Quick, &budget()) else { continue };
+            let first = course.best.is_none();
+            if first {
+                // Something is to be there soon.
+                self.consider(&choice, Manner::Hasty, &[], bound, &mut course, stop);
+                if !stop() {
+                    bound = bound.min(self.batch.least_bound(opening.prices(), &budget()));
+                }
             }
+            if !first || course.best.as_ref().is_none_or(|best| !best.out.is_empty()) {
+                self.consider(&choice, Manner::Patient, &[], bound, &mut course, stop);
+            }
+            tried += 1;
         }
         let mut out = Vec::new();
         for _ in 0..=AGAIN {
@@ -123,7 +134,8 @@ impl<'a> Attempt<'a> {
             let start = Start { warm: prices.as_deref(), near: true, out: &out, barred: &course.lessons.barred, thrift };
             let Some(mut opening) = self.batch.open(start, &budget()) else { break };
             opening.climb(&budget());
-            let gone = self.consider(&opening, Effort::Full, &out, bound, &mut course, stop);
+            let Some(choice) = opening.settle(Effort::Full, &budget()) else { break };
+            let gone = self.consider(&choice, Manner::Patient, &out, bound, &mut course, stop);
             let Some(gone) = gone.filter(|gone| !gone.is_empty()) else { break };
             out.extend(gone);
         }
@@ -141,20 +153,19 @@ impl<'a> Attempt<'a> {
     /// Settles a choice without the members that are `out`; those that had to leave besides, if it is the best so far.
     fn consider(
         &self,
-        opening: &Opening<'_>,
-        effort: Effort,
+        choice: &Choice,
+        manner: Manner,
         out: &[usize],
         bound: f64,
         course: &mut Course<'_>,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Option<Vec<usize>> {
-        let mut choice = opening.settle(effort, &Budget::until(self.config.work_per_batch, stop))?;
         course.attempts += 1;
         // What is left out later is lost to what it is left out for.
         let before = course.best.as_ref().filter(|_| !out.is_empty()).map(|best| best.welfare);
-        let Choice { relaxed, value: whole, .. } = choice;
+        let Choice { relaxed, value: whole, .. } = *choice;
         let welfare = before.unwrap_or(Welfare { bound, relaxed, whole, ..Welfare::default() });
-        let (joint, gone) = match self.settle(&choice, &mut course.lessons, welfare, stop) {
+        let (joint, gone) = match self.settle(choice, &mut course.lessons, manner, welfare, stop) {
             Ok(settled) => settled,
             Err(reason) => {
                 tracing::debug!(reason, "a choice that cannot be settled");
@@ -168,7 +179,7 @@ impl<'a> Attempt<'a> {
         if course.best.as_ref().is_some_and(|best| realised <= best.welfare.realised) {
             return None;
         }
-        let out: Vec<usize> = out.iter().chain(&gone).copied().collect();
+        let (mut choice, out) = (choice.clone(), out.iter().chain(&gone).copied().collect::<Vec<usize>>());
         out.iter().for_each(|&m| choice.parts[m] = 0.0);
         let displaced = out.iter().map(|&m| self.members[m].index).collect();
         course.best = Some(Best { choice, welfare: joint.welfare, out });
@@ -186,7 +197,8 @@ impl<'a> Attempt<'a> {
             return Err("there is no batch".to_owned());
         };
         let mut lessons = std::mem::take(&mut self.lessons);
-        let settled = self.settle(&choice, &mut lessons, welfare, stop);
+        let by = |manner, lessons: &mut Lessons| self.settle(&choice, lessons, manner, welfare, stop);
+        let settled = by(Manner::Patient, &mut lessons).or_else(|_| by(Manner::Hasty, &mut lessons));
         self.lessons = lessons;
         let (joint, gone) = settled?;
         gone.iter().for_each(|&m| choice.parts[m] = 0.0);
@@ -201,6 +213,7 @@ impl<'a> Attempt<'a> {
         &self,
         choice: &Choice,
         lessons: &mut Lessons,
+        manner: Manner,
         mut welfare: Welfare,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<(Joint, Vec<usize>), String> {
@@ -218,7 +231,7 @@ impl<'a> Attempt<'a> {
         let mut waited: Vec<usize> = Vec::new();
         let mut why = "no batch that can be executed after many attempts".to_owned();
         for repair in 0..REPAIRS {
-            let (fair, more) = self.be_fair(&mut choice, lessons, cleared, distance, stop)?;
+            let (fair, more) = self.be_fair(&mut choice, lessons, cleared, (distance, manner), stop)?;
             let chosen = Chosen { choice: &choice, lessons };
             gone.extend(more);
             welfare.fair = fair.welfare();

@@ -25,6 +25,8 @@ const HALF: f64 = 0.5;
 const AT_ONCE: usize = 3;
 /// The most trades of which one programme decides whether they are there.
 const MOST_OPEN: usize = 16;
+/// Times that some leave before others are to be chosen from the beginning.
+const PATIENT: usize = 6;
 /// Times that claims are made anew at the fills that came of those before.
 const ROUNDS: usize = 5;
 /// A pair is left with this much more than it claims, as a part of that.
@@ -36,6 +38,15 @@ const BETTER: f64 = 1e-6;
 const LENIENT: f64 = 1.0 - 1e-4;
 /// A claim is met that lacks no more than this part of what it was raised by.
 const MET: f64 = 0.5;
+
+/// How it is found out who leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// As few as have to, a few at a time, and not often.
+    Patient,
+    /// All who lack something, at once: what is left may be little, but is soon there.
+    Hasty,
+}
 
 impl Attempt<'_> {
     /// What each pair claims at these fills.
@@ -76,12 +87,12 @@ impl Attempt<'_> {
         choice: &mut Choice,
         lessons: &Lessons,
         cleared: Cleared,
-        mut distance: Distance,
+        (mut distance, manner): (Distance, Manner),
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<(Cleared, Vec<usize>), String> {
         let (mut fair, mut gone) = (cleared, Vec::new());
         let mut claims = self.claims(&fair);
-        let mut rounds = 0;
+        let (mut rounds, mut leaves) = (0, 0);
         // Whether prices further off have been looked at.
         let mut looked_far = false;
         while !fair.trades.is_empty() {
@@ -126,7 +137,17 @@ impl Attempt<'_> {
                 continue;
             }
             tracing::debug!(?lacking, short = ?fair.clearing.short, "lack what they ask for");
-            let (decided, stay) = self.decide(chosen, fair, &claims, lacking);
+            leaves += 1;
+            if leaves > PATIENT && manner == Manner::Patient {
+                return Err("too many lack what they ask for".to_owned());
+            }
+            let (decided, stay) = match manner {
+                Manner::Patient => self.decide(chosen, fair, &claims, lacking),
+                Manner::Hasty => {
+                    let stay = (0..fair.trades.len()).filter(|k| !lacking.contains(k)).collect();
+                    (fair, stay)
+                }
+            };
             tracing::debug!(of = decided.trades.len(), stay = stay.len(), "stay together");
             gone.extend((0..decided.trades.len()).filter(|k| !stay.contains(k)).map(|k| decided.trades[k].member));
             fair = self.only(choice, &lessons.barred, decided, &stay, stop)?;
