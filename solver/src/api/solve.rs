@@ -171,8 +171,7 @@ fn work(
     service.failures.avoid(&mut auction, &settings.avoid, Instant::now());
     let stop = || service.is_ending() || gone() || Instant::now() >= deadline.stop;
     let sink = |auction: &Auction, verified: &Verified| found.add(auction, settings, verified);
-    let strategy = tracing::info_span!("strategy", name = "single orders");
-    let report = strategy.in_scope(|| pipeline::solve_with(&mut auction, settings, &stop, &sink));
+    let report = pipeline::solve_with(&mut auction, settings, &stop, &sink);
     let reply = found.reply(auction.id.as_deref(), settings.server.max_reply, &service.failures);
     metrics::solved(&auction, &report);
     tracing::debug!(orders = auction.orders.len(), pools = report.pools, dropped = report.drops.iter().count(), "searched");

@@ -10,6 +10,7 @@
 
 mod order;
 mod sequence;
+mod strategy;
 mod together;
 
 use std::time::{Duration, Instant};
@@ -25,6 +26,7 @@ pub use order::{Answer, Filled, Gaps, answer, answer_early};
 use order::{Depth, attempt};
 pub use sequence::Sequence;
 use sequence::sequence;
+use strategy::strategy;
 pub use together::Together;
 use together::{Whole, floors};
 
@@ -102,10 +104,9 @@ pub fn run_with(
     let liquidity = Liquidity::new(auction, config, &mut drops);
     let warm = liquidity.clearing_prices(stop);
     let laid_out = began.elapsed();
-    let span = tracing::Span::current();
     let pass = |index: usize, depth: Depth| {
         let began = Instant::now();
-        let _span = tracing::debug_span!(parent: &span, "order", uid = %auction.orders[index].uid).entered();
+        let _span = tracing::debug_span!("order", uid = %auction.orders[index].uid).entered();
         let answer = attempt(auction, &liquidity, config, index, Some(&warm), stop, depth, None);
         (answer, began.elapsed())
     };
@@ -115,50 +116,50 @@ pub fn run_with(
         }
     };
     // What is to be had at once for every order, before any is looked at for longer.
-    let mut answers: Vec<(Answer, Duration)> = (0..auction.orders.len())
-        .into_par_iter()
-        .map(|index| {
+    let mut answers: Vec<(Answer, Duration)> = strategy("single orders", |span| {
+        let first = |index| {
+            let _span = span.enter();
             let first = pass(index, Depth::First);
             show(&first.0);
             first
-        })
-        .collect();
+        };
+        (0..auction.orders.len()).into_par_iter().map(first).collect()
+    });
     let together = together::Solver { auction, liquidity: &liquidity, config, warm: &warm, stop };
-    let mut whole = together.all(floors(auction, &answers, &[]), sink);
+    let mut whole = strategy("batch", |_| together.all(floors(auction, &answers, &[]), sink));
     // A better bid for an order of the batch is shown once the batch is as good.
     let in_batch = |index: usize, whole: &Result<Whole, String>| whole.as_ref().is_ok_and(|whole| whole.batch.fills(index));
-    let improved: Vec<bool> = answers
-        .par_iter_mut()
-        .enumerate()
-        .map(|(index, (answer, took))| {
-            if stop() {
-                return false;
+    let improve = |index: usize, answer: &mut Answer, took: &mut Duration| {
+        if stop() {
+            return false;
+        }
+        let (better, more) = pass(index, Depth::All);
+        *took += more;
+        if better.realised() > answer.realised() || matches!((&*answer, &better), (Answer::Unfilled(_), Answer::Unfilled(_))) {
+            *answer = better;
+            if !in_batch(index, &whole) {
+                show(answer);
             }
-            let (better, more) = pass(index, Depth::All);
-            *took += more;
-            if better.realised() > answer.realised() || matches!((&*answer, &better), (Answer::Unfilled(_), Answer::Unfilled(_)))
-            {
-                *answer = better;
-                if !in_batch(index, &whole) {
-                    show(answer);
-                }
-                true
-            } else {
-                answer.learn(&better);
-                false
-            }
-        })
-        .collect();
-    let mut pairs = if stop() { Vec::new() } else { together.pairs() };
+            true
+        } else {
+            answer.learn(&better);
+            false
+        }
+    };
+    let improved: Vec<bool> = strategy("single orders, longer", |span| {
+        let each = answers.par_iter_mut().enumerate();
+        each.map(|(index, (answer, took))| span.in_scope(|| improve(index, answer, took))).collect()
+    });
+    let mut pairs = if stop() { Vec::new() } else { strategy("pairs", |span| together.pairs(span)) };
     let claimed = floors(auction, &answers, &pairs);
     match &mut whole {
         Ok(whole) if !whole.batch.is_fair(auction, &claimed) => {
             let before = whole.batch.realised();
-            let again = together.again(whole, claimed.clone());
+            let again = strategy("batch", |_| together.again(whole, claimed.clone()));
             // What others could have now may ask for another choice.
             if (!again || whole.batch.realised() < SAME * before)
                 && !stop()
-                && let Ok(other) = together.all(claimed, &|_| {})
+                && let Ok(other) = strategy("batch", |_| together.all(claimed, &|_| {}))
                 && (!again || other.batch.realised() > whole.batch.realised())
             {
                 *whole = other;
@@ -166,7 +167,7 @@ pub fn run_with(
         }
         Ok(_) => {}
         // Where there was no batch for want of time there may be one by now.
-        Err(_) if !stop() => whole = together.all(claimed, &|_| {}),
+        Err(_) if !stop() => whole = strategy("batch", |_| together.all(claimed, &|_| {})),
         Err(_) => {}
     }
     let batch = whole.map(|whole| whole.batch);
@@ -181,8 +182,8 @@ pub fn run_with(
     pairs.iter().for_each(|pair| sink(&pair.verified));
     let shown = |k: &usize| improved[*k] && !withheld.contains(k);
     (0..answers.len()).filter(shown).for_each(|k| show(&answers[k].0));
-    let mut sequence =
-        if config.batch { sequence(auction, config, batch.as_deref().ok(), &answers, stop) } else { Sequence::default() };
+    let in_sequence = || strategy("in sequence", |_| sequence(auction, config, batch.as_deref().ok(), &answers, stop));
+    let mut sequence = if config.batch { in_sequence() } else { Sequence::default() };
     sequence.after.retain(|(k, _)| !withheld.contains(k));
     sequence.after.iter().for_each(|(_, again)| sink(&again.verified));
     for (index, (order, (answer, _))) in auction.orders.iter().zip(&answers).enumerate() {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use alloy_primitives::U256;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
+use tracing::Span;
 
 use super::order::Answer;
 use crate::auction::Auction;
@@ -133,12 +134,13 @@ impl Solver<'_> {
         }
     }
 
-    /// The orders of each pair, where more than one of them is filled.
-    pub fn pairs(&self) -> Vec<Together> {
+    /// The orders of each pair, where more than one of them is filled; what is logged belongs to `span`.
+    pub fn pairs(&self, span: &Span) -> Vec<Together> {
         if self.wanted().is_err() {
             return Vec::new();
         }
         let solve = |(id, orders): (usize, &Vec<usize>)| {
+            let _span = span.enter();
             let attempt = self.attempt(orders, Floors::default());
             let solved = attempt.and_then(|mut attempt| self.solve(id as u64 + 1, &mut attempt, &|_| {}));
             solved.inspect_err(|why| tracing::debug!(why, ?orders, "no bid for the pair")).ok()

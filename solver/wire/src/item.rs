@@ -36,18 +36,26 @@ impl RequestError {
     pub fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, Self> {
         let mut deserializer = serde_json::Deserializer::from_slice(json);
         let value = serde_path_to_error::deserialize(&mut deserializer)
-            .map_err(|e| Self { field: named(e.path()), reason: e.into_inner().to_string() })?;
+            .map_err(located)
+            .map_err(|(field, reason)| Self { field, reason })?;
         deserializer.end().map_err(|e| Self { field: "the document's end".into(), reason: e.to_string() })?;
         Ok(value)
     }
 }
 
-/// A path for a person: that of the document itself, or of a key that cannot be read, is a mark.
-fn named(path: &serde_path_to_error::Path) -> String {
-    match path.to_string().as_str() {
-        "" | "." | "?" => "the document".to_owned(),
-        path => path.to_owned(),
-    }
+/// Where reading failed, for a person, and why. The path of the document itself, or of a key that cannot be read, is a mark; a field
+/// that is missing is where it should be.
+fn located(error: serde_path_to_error::Error<serde_json::Error>) -> (String, String) {
+    let path = error.path().to_string();
+    let reason = error.into_inner().to_string();
+    let missing = reason.strip_prefix("missing field `").and_then(|rest| rest.split_once('`'));
+    let field = match (path.as_str(), missing) {
+        ("" | "." | "?", None) => "the document".to_owned(),
+        ("" | "." | "?", Some((name, _))) => name.to_owned(),
+        (path, Some((name, _))) => format!("{path}.{name}"),
+        (path, None) => path.to_owned(),
+    };
+    (field, reason)
 }
 
 /// An entry that is read by itself, so that a malformed one harms no other.
@@ -59,9 +67,8 @@ pub(crate) trait Entry: Sized {
 /// Reads `T` from an entry's text, naming the field that is wrong.
 pub(crate) fn read_entry<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, (String, String)> {
     serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(json)).map_err(|e| {
-        let field = named(e.path());
+        let (field, reason) = located(e);
         // Line and column would be those within the entry: the path is what helps.
-        let reason = e.into_inner().to_string();
         (field, reason.split(" at line ").next().unwrap_or_default().to_owned())
     })
 }
@@ -100,10 +107,13 @@ mod tests {
     #[test]
     fn errors_name_a_field_or_the_document() {
         let error = |text: &str| crate::Auction::from_json(text.as_bytes()).unwrap_err().to_string();
-        for text in ["", "7", "{\"id\": null}", "{\"\u{1}\": 1}", "{\"id\": \"1\", \"\n"] {
+        for text in ["", "7", "{\"\u{1}\": 1}", "{\"id\": \"1\", \"\n"] {
             assert!(error(text).starts_with("the document: "), "{}", error(text));
         }
         assert!(error("{\"tokens\": {\"0x12\": {}}}").starts_with("tokens"));
+        assert!(error("{\"id\": null}").starts_with("tokens: missing field"), "{}", error("{\"id\": null}"));
+        let token = format!("{{\"tokens\": {{\"0x{:040}\": {{}}}}}}", 7);
+        assert!(error(&token).starts_with(&format!("tokens.0x{:040}.availableBalance: missing", 7)), "{}", error(&token));
         let whole =
             "{\"id\":\"1\",\"tokens\":{},\"orders\":[7],\"liquidity\":[{}],\"effectiveGasPrice\":\"1\",\"deadline\":\"\"}";
         assert!(error(&format!("{whole} x")).starts_with("the document's end: "));

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use ballast_fixtures::demo;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::server::{LONG, Server, TOKEN, client, post, request, solutions};
 use super::solve::heavy;
@@ -81,6 +81,29 @@ fn a_full_queue_answers_at_once_and_the_end_answers_all_the_rest() {
     assert!(server.ended());
 }
 
+/// All that is done for an auction with several orders of a pair.
+const STRATEGIES: [&str; 5] = ["single orders", "batch", "single orders, longer", "pairs", "in sequence"];
+
+#[test]
+fn a_line_of_the_log_says_of_which_auction_and_strategy_it_is() {
+    let server = Server::start("spans", "");
+    let mut request = request(&demo(), LONG);
+    request["id"] = "4711".into();
+    assert!(!server.solve(&request).is_empty());
+    server.signal("TERM");
+    let log = server.whole_log();
+    let is_of = |line: &Value, name: &str| {
+        let [auction, strategy, ..] = line["spans"].as_array().map_or(&[][..], Vec::as_slice) else { return false };
+        (&auction["name"], &auction["id"]) == (&json!("auction"), &json!("4711"))
+            && (&strategy["name"], &strategy["strategy"]) == (&json!("strategy"), &json!(name))
+    };
+    for name in STRATEGIES {
+        assert!(log.iter().any(|line| is_of(line, name) && line["message"] == "strategy done"), "{name}: {log:#?}");
+    }
+    let found: Vec<&Value> = log.iter().filter(|line| line["message"] == "found").collect();
+    assert!(found.len() > 10 && found.iter().all(|line| line["spans"][0]["id"] == "4711"), "{found:#?}");
+}
+
 #[test]
 fn traces_are_exported_with_their_headers() {
     let collector = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -94,7 +117,7 @@ fn traces_are_exported_with_their_headers() {
     let (mut sent, mut piece) = (Vec::new(), [0; 4096]);
     // As protobuf has texts.
     let has = |sent: &[u8], text: &str| sent.windows(text.len()).any(|window| window.eq_ignore_ascii_case(text.as_bytes()));
-    while ["auction", "strategy", "single orders", "ballast"].iter().any(|text| !has(&sent, text)) {
+    while STRATEGIES.iter().chain(&["auction", "strategy", "ballast"]).any(|text| !has(&sent, text)) {
         let read = stream.read(&mut piece).unwrap();
         assert!(read > 0, "{}", String::from_utf8_lossy(&sent));
         sent.extend_from_slice(&piece[..read]);

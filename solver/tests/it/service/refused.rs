@@ -29,7 +29,7 @@ fn what_is_no_intent_or_not_the_owners_is_refused_with_its_field() {
         (with("/chainId", json!("1")), 400, "chainId"),
         (with("/costs/maxLossBps", json!("51")), 400, "signature.data"),
         (with("/signature", Value::Null), 400, "signature"),
-        (json!({}), 400, "the document"),
+        (json!({}), 400, "version"),
     ] {
         let (said, path, message) = refused(&intent);
         assert_eq!((said, path.as_str()), (status, field), "{message}");
