@@ -34,7 +34,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub(crate) use self::refusal::{Problem, Refusal};
+pub(crate) use self::refusal::{Failing, Problem, Refusal, Unread};
 pub(crate) use self::service::Service;
 use crate::config::Settings;
 use crate::intents::Worker;

@@ -8,7 +8,7 @@ use axum::extract::State;
 use ballast_wire::Notification;
 use bytesize::ByteSize;
 
-use super::refusal::{Problem, Refusal};
+use super::refusal::{Failing, Problem, Refusal, Unread};
 use super::service::Service;
 use super::{body, metrics};
 
@@ -23,7 +23,8 @@ const MOST: ByteSize = ByteSize::mb(2);
     responses(
         (status = 200, description = "Noted"),
         (status = 400, body = Problem, description = "No notification: the field says where"),
-        (status = 413, body = Problem, description = "The body is too large"),
+        Unread,
+        Failing,
     ),
 )]
 pub(super) async fn notify(State(service): State<Arc<Service>>, body: Body) -> Result<(), Refusal> {

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use ballast_store::StoreError;
 use ballast_wire::RequestError;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 
 /// Why a request is not answered as asked.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +95,30 @@ pub(crate) struct Problem {
     field: Option<String>,
     /// What is wrong.
     message: String,
+}
+
+/// What any request may come to.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "what the API's document says of refusals")]
+pub(crate) enum Failing {
+    /// A defect of the service; its log says more
+    #[response(status = 500)]
+    Internal(Problem),
+    /// The database, the node or something else that it takes does not answer, or too many requests come at a time: nothing is changed
+    #[response(status = 503)]
+    Unavailable(Problem),
+}
+
+/// What a request with a body may come to.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "what the API's document says of refusals")]
+pub(crate) enum Unread {
+    /// The body took too long to arrive
+    #[response(status = 408)]
+    Slow(Problem),
+    /// The body is too large
+    #[response(status = 413)]
+    TooLarge(Problem),
 }
 
 impl IntoResponse for Refusal {

@@ -64,7 +64,7 @@ struct Health {
 struct IntentHealth {
     /// Whether nothing fails.
     healthy: bool,
-    /// By name, `database`, `node`, `prices`, `market` or `sender`: what was said of it.
+    /// By name, `database`, `node`, `prices`, `market`, `sender` or `orderBook`: what was said of it.
     failing: BTreeMap<&'static str, String>,
 }
 

@@ -16,7 +16,7 @@ use super::body;
 use super::deadline::Deadline;
 use super::found::{Found, NOTHING};
 use super::metrics::{self, Outcome};
-use super::refusal::{Problem, Refusal};
+use super::refusal::{Failing, Problem, Refusal, Unread};
 use super::service::Service;
 use crate::archive::{Ended, Meta, Record, Summary};
 use crate::auction::Auction;
@@ -35,10 +35,8 @@ use crate::settlement::Verified;
     responses(
         (status = 200, body = wire::Reply, description = "Solutions, the best first; none if there are none, time or threads ran out, or solving is switched off"),
         (status = 400, body = Problem, description = "No auction: the field says where"),
-        (status = 408, body = Problem, description = "The body took too long to arrive"),
-        (status = 413, body = Problem, description = "The body is too large"),
-        (status = 500, body = Problem, description = "A defect of the engine"),
-        (status = 503, body = Problem, description = "Too many requests at a time"),
+        Unread,
+        Failing,
     ),
 )]
 pub(super) async fn solve(State(service): State<Arc<Service>>, body: Body) -> Result<Response, Refusal> {

@@ -82,11 +82,53 @@ async fn post(book: &str, order: &Placed) -> Result<(), Unposted> {
     }
 }
 
+/// How orders stand, by what the contract says of each: atoms that are filled, all there can be once its owner has revoked it (`invalidateOrder`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Fills {
+    /// All of them are filled.
+    whole: bool,
+    /// None can be filled any more.
+    ended: bool,
+    /// How many are filled, and how many in part, as far as that is known.
+    filled: usize,
+    part: usize,
+    of: usize,
+}
+
+impl Fills {
+    fn new(orders: &[Placed], filled: &[U256], late: bool) -> Self {
+        let (mut whole, mut part, mut revoked) = (0_usize, 0_usize, 0_usize);
+        for (order, filled) in orders.iter().zip(filled) {
+            let of = match *filled {
+                U256::MAX => &mut revoked,
+                filled if filled >= order.sell_amount.0 => &mut whole,
+                filled if !filled.is_zero() => &mut part,
+                _ => continue,
+            };
+            *of = of.saturating_add(1);
+        }
+        let of = orders.len();
+        Self { whole: whole == of, ended: late || whole.saturating_add(revoked) == of, filled: whole, part, of }
+    }
+
+    /// How they have ended.
+    fn end(self) -> &'static str {
+        if self.filled == 0 && self.part == 0 { "and nobody has filled them" } else { "filled in part" }
+    }
+
+    fn told(self) -> Numbers {
+        let Self { filled, part, of, .. } = self;
+        numbers([("orders", of.to_string()), ("filled", filled.to_string()), ("filledInPart", part.to_string())])
+    }
+}
+
 impl Worker {
     /// Looks after all orders: posts those that may not be there yet, and sees what was filled by what the contract says.
     pub(super) async fn follow_orders(&mut self, node: &Node, view: &View) -> Result<(), Trouble> {
         let ordered = |(key, watched): (&u64, &Watched)| match &watched.record.status {
-            Status::Ordered { orders, valid_to } => Some((*key, orders.clone(), *valid_to)),
+            Status::Ordered { orders, valid_to } | Status::Cancelling { orders, valid_to } => {
+                Some((*key, orders.clone(), *valid_to))
+            }
             _ => None,
         };
         let all: Vec<_> = self.watched.iter().filter_map(ordered).collect();
@@ -99,30 +141,37 @@ impl Worker {
             0 => view.clone(),
             _ => self.ask(Dependency::Node, node.at(view.number().saturating_sub(depth)).await)?,
         };
+        let contract = self.intents.settings.settlement.contracts.settlement;
+        let uids = all.iter().flat_map(|(_, orders, _)| orders).map(|order| order.uid.to_vec());
+        let asked: Vec<_> = uids.map(|uid| (contract, GPv2Settlement::filledAmountCall { orderUid: uid.into() })).collect();
+        let answers = self.ask(Dependency::Node, deep.ask(asked).await)?;
+        let filled: Result<Vec<U256>, _> = answers.into_iter().collect();
+        let mut filled = self.ask(Dependency::Node, filled)?.into_iter();
         for (key, orders, valid_to) in all {
-            let contract = self.intents.settings.settlement.contracts.settlement;
-            let uids = orders.iter().map(|order| order.uid.to_vec());
-            let asked: Vec<_> = uids.map(|uid| (contract, GPv2Settlement::filledAmountCall { orderUid: uid.into() })).collect();
-            let answers = self.ask(Dependency::Node, deep.ask(asked).await)?;
-            let filled: Result<Vec<U256>, _> = answers.into_iter().collect();
-            let filled = self.ask(Dependency::Node, filled)?;
-            self.filled(key, &orders, &filled, deep.timestamp() > valid_to).await?;
+            let filled: Vec<U256> = filled.by_ref().take(orders.len()).collect();
+            self.filled(key, &orders, Fills::new(&orders, &filled, deep.timestamp() > valid_to)).await?;
         }
         Ok(())
     }
 
-    async fn filled(&mut self, key: u64, orders: &[Placed], filled: &[U256], ended: bool) -> Result<(), Trouble> {
-        let whole = orders.iter().zip(filled).filter(|(order, filled)| **filled >= order.sell_amount.0).count();
-        let told = || numbers([("orders", orders.len().to_string()), ("filled", whole.to_string())]);
-        if whole == orders.len() {
-            self.advance(key, Status::Settled { transaction: None }, "its orders are filled", told()).await?;
-        } else if !ended {
-            return self.post_all(key, orders).await;
-        } else if filled.iter().all(U256::is_zero) {
-            self.fail(key, "its orders have ended, and nobody has filled them".to_owned(), told()).await?;
+    async fn filled(&mut self, key: u64, orders: &[Placed], fills: Fills) -> Result<(), Trouble> {
+        let Some(watched) = self.watched.get(&key) else { return Ok(()) };
+        let cancelled = matches!(watched.record.status, Status::Cancelling { .. });
+        if fills.whole {
+            let cause = if cancelled { "its orders were filled before they ended" } else { "its orders are filled" };
+            self.advance(key, Status::Settled { transaction: None }, cause, fills.told()).await?;
+        } else if !fills.ended {
+            return if cancelled { Ok(()) } else { self.post_all(key, orders).await };
+        } else if cancelled {
+            let cause = format!("cancelled by its owner; its orders have ended, {}", fills.end());
+            self.advance(key, Status::Cancelled, cause, fills.told()).await?;
         } else {
-            let reason = "its orders have ended, filled in part".to_owned();
-            self.advance(key, Status::Waiting { reason: reason.clone() }, reason, told()).await?;
+            let reason = format!("its orders have ended, {}", fills.end());
+            if fills.filled == 0 && fills.part == 0 {
+                self.fail(key, reason, fills.told()).await?;
+            } else {
+                self.advance(key, Status::Waiting { reason: reason.clone() }, reason, fills.told()).await?;
+            }
         }
         self.posted.remove(&key);
         // All intents of the vault see it changed.
@@ -142,6 +191,11 @@ impl Worker {
         }
         let mut refused = Vec::new();
         for order in orders {
+            // Its owner may have cancelled it while the one before was on its way.
+            self.catch_up().await?;
+            if !self.watched.get(&key).is_some_and(|watched| matches!(watched.record.status, Status::Ordered { .. })) {
+                return Ok(());
+            }
             let answer = match post(book, order).await {
                 Err(Unposted::Refused { error_type, description }) => {
                     refused.push(format!("{}: {error_type}: {description}", order.uid));
@@ -164,5 +218,32 @@ impl Worker {
             self.advance(key, status, "the order book refuses some of its orders", told).await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ballast_wire::OrderUid;
+
+    use super::*;
+
+    #[test]
+    fn what_is_filled_is_told_from_what_is_revoked_and_what_has_ended() {
+        let order =
+            |amount: u64| Placed { uid: OrderUid::ZERO, sell_amount: Amount(U256::from(amount)), order: serde_json::Value::Null };
+        let orders = [order(10), order(20)];
+        let fills = |filled: [U256; 2], late: bool| Fills::new(&orders, &filled, late);
+        let [none, some, all, revoked] = [U256::ZERO, U256::from(3), U256::from(20), U256::MAX];
+        assert!(fills([all, all], false).whole);
+        // Nothing is known to be filled of what was revoked.
+        let ended = fills([revoked, revoked], false);
+        assert!(ended.ended && !ended.whole);
+        assert_eq!(ended.end(), "and nobody has filled them");
+        let ended = fills([all, revoked], false);
+        assert!(ended.ended && !ended.whole);
+        assert_eq!(ended.end(), "filled in part");
+        assert!(!fills([some, revoked], false).ended && !fills([none, all], false).ended);
+        assert_eq!(fills([some, none], true).end(), "filled in part");
+        assert!(fills([none, none], true).ended);
     }
 }

@@ -149,7 +149,7 @@ impl Worker {
 
 /// Whether something of an intent is out and may still come: there is nothing to decide before.
 fn is_out(status: &Status) -> bool {
-    matches!(status, Status::Submitted { .. } | Status::Ordered { .. })
+    matches!(status, Status::Submitted { .. } | Status::Ordered { .. } | Status::Cancelling { .. })
 }
 
 /// Where a decision leads an intent, if it leads it anywhere.

@@ -205,7 +205,7 @@ impl Worker {
     }
 
     /// Reads what has been posted, or changed by others, since the last look: all of it at the first.
-    async fn catch_up(&mut self) -> Result<(), StoreError> {
+    pub(super) async fn catch_up(&mut self) -> Result<(), StoreError> {
         let (store, chain) = (&self.intents.store, self.intents.settings.settlement.contracts.chain_id);
         let (records, seen) = if self.seen == 0 { store.live(chain).await? } else { store.changed(chain, self.seen).await? };
         if self.seen == 0 {

@@ -8,6 +8,7 @@
 //!             any that is not submitted ─► cancelled, expired
 //!
 //! triggered ─► ordered: its orders stand at an order book ─► settled; waiting or failed once they have ended
+//!                  └─► cancelling: by its owner, until they have ended ─► settled, cancelled
 //! ```
 //!
 //! Each change is an event that is only ever added: when, why, with which numbers. The intent's row is what its events come to, and is written in the

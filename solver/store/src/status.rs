@@ -21,6 +21,8 @@ pub enum State {
     Submitted,
     /// Its orders are at an order book.
     Ordered,
+    /// Taken back by its owner, but for orders of it that may still be filled.
+    Cancelling,
     /// Done.
     Settled,
     /// An attempt has failed; there will be another.
@@ -35,13 +37,14 @@ pub enum State {
 
 impl State {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Accepted,
         Self::Waiting,
         Self::Triggered,
         Self::Solved,
         Self::Submitted,
         Self::Ordered,
+        Self::Cancelling,
         Self::Settled,
         Self::Failed,
         Self::Parked,
@@ -58,6 +61,7 @@ impl State {
             Self::Solved => "solved",
             Self::Submitted => "submitted",
             Self::Ordered => "ordered",
+            Self::Cancelling => "cancelling",
             Self::Settled => "settled",
             Self::Failed => "failed",
             Self::Parked => "parked",
@@ -73,15 +77,18 @@ impl State {
 
     /// Whether `next` may come after it.
     ///
-    /// An intent that is submitted or ordered is neither cancelled nor expired: what is on its way may still arrive. Any live one may turn out to be settled, or
-    /// revoked, on the chain, where anybody may have done it.
+    /// An intent that is submitted or ordered does not expire: what is on its way may still arrive. Nor is one that is ordered cancelled at once by its
+    /// owner: it is cancelling until its orders have ended. Any live one may turn out to be settled, or revoked, on the chain, where anybody may have done it.
     pub const fn leads_to(self, next: Self) -> bool {
-        use State::{Accepted, Cancelled, Expired, Failed, Ordered, Parked, Settled, Solved, Submitted, Triggered, Waiting};
+        use State::{
+            Accepted, Cancelled, Cancelling, Expired, Failed, Ordered, Parked, Settled, Solved, Submitted, Triggered, Waiting,
+        };
         match (self, next) {
             (Settled | Cancelled | Expired, _) | (_, Accepted) | (Submitted | Ordered, Expired | Triggered | Solved) => false,
+            (Cancelling, to) => matches!(to, Settled | Cancelled),
             (_, Settled | Cancelled | Expired | Waiting | Parked) => true,
             (Accepted | Waiting | Triggered | Solved | Failed | Parked, Triggered) => true,
-            (Triggered, Solved | Ordered) | (Solved | Submitted, Submitted) | (Ordered, Ordered) => true,
+            (Triggered, Solved | Ordered) | (Solved | Submitted, Submitted) | (Ordered, Ordered | Cancelling) => true,
             (Triggered | Solved | Submitted | Ordered | Failed, Failed) => true,
             _ => false,
         }
@@ -173,7 +180,7 @@ mod decimal {
 /// Where an intent stands, with what belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(tag = "state", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(tag = "state", rename_all = "camelCase")]
 pub enum Status {
     /// [`State::Accepted`].
     Accepted,
@@ -197,8 +204,18 @@ pub enum Status {
         attempt: Box<Attempt>,
     },
     /// [`State::Ordered`].
+    // Each by itself: the document does not know `rename_all_fields`.
+    #[serde(rename_all = "camelCase")]
     Ordered {
         /// What is to be filled.
+        orders: Vec<Placed>,
+        /// Until when, Unix seconds.
+        valid_to: u64,
+    },
+    /// [`State::Cancelling`].
+    #[serde(rename_all = "camelCase")]
+    Cancelling {
+        /// What may still be filled.
         orders: Vec<Placed>,
         /// Until when, Unix seconds.
         valid_to: u64,
@@ -211,6 +228,7 @@ pub enum Status {
         transaction: Option<B256>,
     },
     /// [`State::Failed`].
+    #[serde(rename_all = "camelCase")]
     Failed {
         /// Why.
         reason: String,
@@ -240,6 +258,7 @@ impl Status {
             Self::Solved { .. } => State::Solved,
             Self::Submitted { .. } => State::Submitted,
             Self::Ordered { .. } => State::Ordered,
+            Self::Cancelling { .. } => State::Cancelling,
             Self::Settled { .. } => State::Settled,
             Self::Failed { .. } => State::Failed,
             Self::Parked { .. } => State::Parked,
@@ -261,6 +280,14 @@ mod tests {
             let written: State = serde_json::from_str(&format!("\"{}\"", from.name())).unwrap();
             assert_eq!(written, from);
         }
+    }
+
+    /// Nothing new is made for an owner who has cancelled.
+    #[test]
+    fn cancelling_ends_as_settled_or_cancelled_and_nothing_else() {
+        let after: Vec<State> = State::ALL.into_iter().filter(|to| State::Cancelling.leads_to(*to)).collect();
+        assert_eq!(after, [State::Settled, State::Cancelled]);
+        assert!(State::ALL.into_iter().all(|from| from.leads_to(State::Cancelling) == (from == State::Ordered)));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The service as a driver and an operator use it: the program, over HTTP.
 
 mod control;
-mod document;
+pub(crate) mod document;
 mod hostile;
 mod notify;
 pub(crate) mod server;

@@ -258,6 +258,8 @@ pub struct CustomInteraction {
 /// Atoms of a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+// An intent has assets, too.
+#[cfg_attr(feature = "openapi", schema(as = InteractionAsset))]
 pub struct Asset {
     /// The token.
     #[cfg_attr(feature = "openapi", schema(value_type = openapi::Address))]

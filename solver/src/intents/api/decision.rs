@@ -16,7 +16,7 @@ use super::super::decide::decide;
 use super::super::health::Dependency;
 use super::Api;
 use super::post::stored;
-use crate::api::{Problem, Refusal};
+use crate::api::{Failing, Problem, Refusal};
 use crate::intent::VaultError;
 use crate::intent::size::{Answer, Rebalance};
 use crate::intent::state::State as Vault;
@@ -59,7 +59,8 @@ pub(super) struct Weight {
     responses(
         (status = 200, body = Decided, description = "What would be done"),
         (status = 404, body = Problem, description = "There is none"),
-        (status = 503, body = Problem, description = "The node does not answer"),
+        (status = 422, body = Problem, description = "Its vault cannot be read, or a feed says no price"),
+        Failing,
     ),
 )]
 pub(super) async fn decision(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<Decided>, Refusal> {
@@ -109,7 +110,7 @@ pub(super) struct DryRun {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Settlement {
     /// What is traded, by asset.
-    trades: Vec<Trade>,
+    trades: Vec<AssetChange>,
     /// Value that is moved, one way, in the numeraire.
     moved: f64,
     /// What it costs, gas included and arbitrage deducted, in the numeraire.
@@ -126,7 +127,7 @@ pub(super) struct Settlement {
 
 /// What becomes of an asset.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Trade {
+pub(super) struct AssetChange {
     /// The asset.
     #[schema(value_type = String)]
     token: Address,
@@ -144,7 +145,8 @@ pub(super) struct Trade {
     responses(
         (status = 200, body = DryRun, description = "What it would come to"),
         (status = 404, body = Problem, description = "There is none"),
-        (status = 503, body = Problem, description = "The node or the market does not answer, or others are being solved"),
+        (status = 422, body = Problem, description = "Its vault cannot be read, or a feed says no price"),
+        Failing,
     ),
 )]
 pub(super) async fn solve(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<DryRun>, Refusal> {
@@ -171,7 +173,7 @@ pub(super) async fn solve(State(api): State<Api>, Path(id): Path<String>) -> Res
 }
 
 fn dry_run(vault: &Vault, rebalance: &Rebalance) -> DryRun {
-    let trade = |(held, after): (&crate::intent::state::Held, &crate::intent::portfolio::Holding)| Trade {
+    let trade = |(held, after): (&crate::intent::state::Held, &crate::intent::portfolio::Holding)| AssetChange {
         token: held.token,
         before: held.balance,
         after: Amount(after.balance),

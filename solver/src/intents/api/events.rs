@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::Api;
 use super::post::stored;
 use super::view::shown;
-use crate::api::{Problem, Refusal};
+use crate::api::{Failing, Problem, Refusal};
 
 /// Events that are read at a time.
 const TOGETHER: u32 = 100;
@@ -29,7 +29,9 @@ const OTHERS: Duration = Duration::from_secs(1);
     params(("id" = String, Path, description = "The digest that was signed")),
     responses(
         (status = 200, body = Change, content_type = "text/event-stream", description = "`id` is the event's position, `event` the state, `data` the event in JSON"),
+        (status = 400, body = Problem, description = "`Last-Event-ID` is no event's"),
         (status = 404, body = Problem, description = "There is none"),
+        Failing,
     ),
 )]
 pub(super) async fn of_one(
@@ -47,7 +49,9 @@ pub(super) async fn of_one(
     path = "/v1/events",
     responses(
         (status = 200, body = Change, content_type = "text/event-stream", description = "As those of one intent"),
+        (status = 400, body = Problem, description = "`Last-Event-ID` is no event's"),
         (status = 401, body = Problem, description = "No operator's key"),
+        Failing,
     ),
 )]
 pub(super) async fn of_all(

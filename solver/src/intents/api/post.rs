@@ -13,7 +13,7 @@ use super::super::signature::{self, Unsigned};
 use super::super::{metrics, millis};
 use super::Api;
 use super::view::Shown;
-use crate::api::{Problem, Refusal, body};
+use crate::api::{Failing, Problem, Refusal, Unread, body};
 use crate::intent::digest;
 use crate::intent::state::State as Vault;
 
@@ -34,7 +34,8 @@ const MOST: ByteSize = ByteSize::kib(256);
         (status = 400, body = Problem, description = "No intent, or not signed by its owner: the field says where"),
         (status = 409, body = Problem, description = "The owner's nonce is another intent's"),
         (status = 429, body = Problem, description = "The owner has as many, or as large ones, as they may"),
-        (status = 503, body = Problem, description = "The database, or the node that is needed to check it, does not answer: nothing is taken in"),
+        Unread,
+        Failing,
     ),
 )]
 pub(super) async fn post(State(api): State<Api>, body: Body) -> Result<(StatusCode, Json<Shown>), Refusal> {

@@ -9,7 +9,7 @@ use ballast_store::{Filter, Page};
 use super::Api;
 use super::post::stored;
 use super::view::{History, Shown, Which, shown};
-use crate::api::{Problem, Refusal};
+use crate::api::{Failing, Problem, Refusal};
 
 /// Intents in a part of a list, at the most.
 const MOST: u32 = 100;
@@ -25,6 +25,7 @@ const EVENTS: u32 = 1_000;
         (status = 200, body = Page, description = "A part of the list, and where the next begins"),
         (status = 400, body = Problem, description = "A parameter that is not known, or not as expected"),
         (status = 401, body = Problem, description = "No owner is named, and no operator's key given"),
+        Failing,
     ),
 )]
 pub(super) async fn list(
@@ -49,7 +50,11 @@ pub(super) async fn list(
     get,
     path = "/v1/intents/{id}",
     params(("id" = String, Path, description = "The digest that was signed")),
-    responses((status = 200, body = Shown, description = "As it stands"), (status = 404, body = Problem, description = "There is none")),
+    responses(
+        (status = 200, body = Shown, description = "As it stands"),
+        (status = 404, body = Problem, description = "There is none"),
+        Failing,
+    ),
 )]
 pub(super) async fn get(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<Shown>, Refusal> {
     let record = stored(&api, api.intents.store.get(&id).await)?;
@@ -62,7 +67,11 @@ pub(super) async fn get(State(api): State<Api>, Path(id): Path<String>) -> Resul
     get,
     path = "/v1/intents/{id}/history",
     params(("id" = String, Path, description = "The digest that was signed")),
-    responses((status = 200, body = History, description = "All of it"), (status = 404, body = Problem, description = "There is none")),
+    responses(
+        (status = 200, body = History, description = "All of it"),
+        (status = 404, body = Problem, description = "There is none"),
+        Failing,
+    ),
 )]
 pub(super) async fn history(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<History>, Refusal> {
     let store = &api.intents.store;

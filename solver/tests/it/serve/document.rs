@@ -1,86 +1,119 @@
 //! The document that describes the API, against what is really read and written.
 
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+
 use ballast_fixtures::demo;
+use jsonschema::Validator;
 use serde_json::{Value, json};
 
 use super::server::{LONG, Server, request};
 
-/// Checks that a value is as a schema says, and that the schema knows every field of it.
-struct Checker<'a>(&'a Value);
+/// What `/openapi.json` says, and which of the answers that it describes were seen.
+pub(crate) struct Document {
+    text: Value,
+    validators: RefCell<HashMap<Value, Rc<Validator>>>,
+    seen: RefCell<BTreeSet<String>>,
+}
 
-impl Checker<'_> {
-    fn check(&self, schema: &Value, value: &Value) -> Result<(), String> {
-        if let Some(reference) = schema["$ref"].as_str() {
-            let pointer = reference.strip_prefix('#').unwrap();
-            let schema = self.0.pointer(pointer).ok_or_else(|| format!("{reference} leads nowhere"))?;
-            return self.check(schema, value).map_err(|e| format!("{}: {e}", pointer.rsplit('/').next().unwrap()));
-        }
-        for list in ["oneOf", "anyOf"] {
-            if let Some(choices) = schema[list].as_array() {
-                let errors: Vec<_> = choices.iter().filter_map(|choice| self.check(choice, value).err()).collect();
-                return if errors.len() < choices.len() { Ok(()) } else { Err(format!("none of {errors:?}")) };
+impl Document {
+    pub(crate) fn new(text: &str) -> Self {
+        let mut text = serde_json::from_str(text).unwrap();
+        close(&mut text);
+        Self { text, validators: RefCell::default(), seen: RefCell::default() }
+    }
+
+    /// The path of the document that a request's is one of.
+    fn template(&self, path: &str) -> &str {
+        let path = path.split('?').next().unwrap();
+        let fits = |template: &str| {
+            let parts = (template.split('/'), path.split('/'));
+            parts.0.clone().count() == parts.1.clone().count()
+                && parts.0.zip(parts.1).all(|(part, said)| part == said || (part.starts_with('{') && !said.is_empty()))
+        };
+        let templates = || self.text["paths"].as_object().unwrap().keys();
+        templates().find(|template| fits(template)).unwrap_or_else(|| panic!("{path} is none of {:?}", templates()))
+    }
+
+    /// Checks an answer: that its status is described, and its body as described.
+    #[track_caller]
+    pub(crate) fn answered(&self, method: &str, path: &str, status: u16, kind: &str, body: &str) {
+        let template = self.template(path);
+        let answer = format!("{} {template} {status}", method.to_uppercase());
+        let described = &self.text["paths"][template][method]["responses"][status.to_string()];
+        assert!(described.is_object(), "{answer} is not described: {body}");
+        self.seen.borrow_mut().insert(answer.clone());
+        let Some(content) = described.get("content") else {
+            return assert_eq!(body, "", "{answer} is described without a body");
+        };
+        let kind = kind.split(';').next().unwrap();
+        let schema = &content[kind]["schema"];
+        assert!(schema.is_object(), "{answer} is {content}, not {kind}");
+        let values = match kind {
+            "application/json" => vec![serde_json::from_str(body).unwrap()],
+            "text/event-stream" => {
+                body.lines().filter_map(|line| Some(serde_json::from_str(line.strip_prefix("data: ")?).unwrap())).collect()
+            }
+            _ => vec![Value::from(body)],
+        };
+        values.iter().for_each(|value| self.fits(schema, value).unwrap_or_else(|e| panic!("{answer}: {e}: {value}")));
+    }
+
+    /// Checks what is sent to a path.
+    pub(crate) fn asked(&self, path: &str, body: &Value) -> Result<(), String> {
+        let request = &self.text["paths"][self.template(path)]["post"]["requestBody"];
+        self.fits(&request["content"]["application/json"]["schema"], body)
+    }
+
+    /// Every answer that it describes, and that was not seen.
+    pub(crate) fn unseen(&self) -> Vec<String> {
+        let paths = self.text["paths"].as_object().unwrap().iter();
+        let methods = paths.flat_map(|(path, methods)| methods.as_object().unwrap().iter().map(move |(name, m)| (path, name, m)));
+        let answers = methods.flat_map(|(path, method, operation)| {
+            let statuses = operation["responses"].as_object().unwrap().keys();
+            statuses.map(move |status| format!("{} {path} {status}", method.to_uppercase()))
+        });
+        answers.filter(|answer| !self.seen.borrow().contains(answer)).collect()
+    }
+
+    fn fits(&self, schema: &Value, value: &Value) -> Result<(), String> {
+        let compiled = || {
+            let whole = json!({ "components": self.text["components"], "allOf": [schema], "unevaluatedProperties": false });
+            Rc::new(jsonschema::draft202012::new(&whole).unwrap())
+        };
+        let validator = self.validators.borrow_mut().entry(schema.clone()).or_insert_with(compiled).clone();
+        let errors: Vec<String> = validator.iter_errors(value).map(|e| format!("{} at {}", e, e.instance_path())).collect();
+        if errors.is_empty() { Ok(()) } else { Err(errors.join("; ")) }
+    }
+}
+
+/// Closes every schema of an object that stands by itself: what is not described is noticed. Those that are parts of another stay open, and so does what is
+/// described as any object at all.
+fn close(schema: &mut Value) {
+    match schema {
+        Value::Array(parts) => parts.iter_mut().for_each(close),
+        Value::Object(keywords) => {
+            for (keyword, value) in keywords.iter_mut() {
+                close(value);
+                match (keyword.as_str(), value) {
+                    ("properties", Value::Object(properties)) => properties.values_mut().for_each(seal),
+                    ("items" | "additionalProperties", value) => seal(value),
+                    _ => {}
+                }
             }
         }
-        if schema["allOf"].is_array() {
-            let mut whole = json!({ "type": "object", "properties": {}, "required": [] });
-            self.merge(schema, &mut whole, value)?;
-            return self.check(&whole, value);
-        }
-        self.is_of_type(&schema["type"], value)?;
-        if let Some(options) = schema["enum"].as_array() {
-            return if options.contains(value) { Ok(()) } else { Err(format!("{value} is none of {options:?}")) };
-        }
-        if let Some(items) = value.as_array() {
-            return items.iter().try_for_each(|item| self.check(&schema["items"], item));
-        }
-        let Some(object) = value.as_object() else { return Ok(()) };
-        for required in schema["required"].as_array().into_iter().flatten() {
-            object.get(required.as_str().unwrap()).ok_or_else(|| format!("no {required}"))?;
-        }
-        for (key, value) in object {
-            let schema = schema["properties"].get(key).or(schema.get("additionalProperties"));
-            let schema = schema.ok_or_else(|| format!("{key} is not described"))?;
-            self.check(schema, value).map_err(|e| format!("{key}: {e}"))?;
-        }
-        Ok(())
+        _ => {}
     }
+}
 
-    /// All properties of a schema that is made of several, choices by what fits.
-    fn merge(&self, schema: &Value, whole: &mut Value, value: &Value) -> Result<(), String> {
-        if let Some(reference) = schema["$ref"].as_str() {
-            return self.merge(self.0.pointer(reference.strip_prefix('#').unwrap()).unwrap(), whole, value);
-        }
-        if let Some(choices) = schema["oneOf"].as_array() {
-            let fits = choices.iter().find(|choice| {
-                let mut alone = json!({ "properties": {}, "required": [] });
-                self.merge(choice, &mut alone, value).is_ok() && alone["properties"]["kind"]["enum"] == json!([value["kind"]])
-            });
-            return self.merge(fits.ok_or_else(|| format!("no choice for {}", value["kind"]))?, whole, value);
-        }
-        for part in schema["allOf"].as_array().into_iter().flatten() {
-            self.merge(part, whole, value)?;
-        }
-        for (key, property) in schema["properties"].as_object().into_iter().flatten() {
-            whole["properties"][key] = property.clone();
-        }
-        let required = schema["required"].as_array().cloned().unwrap_or_default();
-        whole["required"].as_array_mut().unwrap().extend(required);
-        Ok(())
-    }
-
-    fn is_of_type(&self, types: &Value, value: &Value) -> Result<(), String> {
-        let name = match value {
-            Value::Null => "null",
-            Value::Bool(_) => "boolean",
-            Value::Number(n) if n.is_f64() => "number",
-            Value::Number(_) => "integer",
-            Value::String(_) => "string",
-            Value::Array(_) => "array",
-            Value::Object(_) => "object",
-        };
-        let has = |t: &Value| t == name || (t == "number" && name == "integer");
-        let fits = types.is_null() || has(types) || types.as_array().is_some_and(|types| types.iter().any(has));
-        if fits { Ok(()) } else { Err(format!("{value} is no {types}")) }
+fn seal(schema: &mut Value) {
+    let says = |keyword: &str| schema.get(keyword).is_some();
+    let any = schema["type"] == "object" && !says("properties") && !says("additionalProperties");
+    if let Value::Object(keywords) = schema
+        && !any
+    {
+        keywords.insert("unevaluatedProperties".to_owned(), false.into());
     }
 }
 
@@ -136,39 +169,43 @@ fn every_reply() -> Value {
 #[test]
 fn the_document_describes_what_is_read_and_written() {
     let server = Server::start("document", "");
-    let document: Value = serde_json::from_str(&server.get("/openapi.json")).unwrap();
-    assert!(document["openapi"].as_str().unwrap().starts_with("3."));
-    let mut paths: Vec<&str> = document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+    let text: Value = serde_json::from_str(&server.get("/openapi.json")).unwrap();
+    assert!(text["openapi"].as_str().unwrap().starts_with("3.1"));
+    let mut paths: Vec<&str> = text["paths"].as_object().unwrap().keys().map(String::as_str).collect();
     paths.sort_unstable();
     assert_eq!(paths, ["/healthz", "/metrics", "/notify", "/solve"]);
-    let asked = |path: &str| document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"].clone();
-    let answered =
-        |status: &str| document["paths"]["/solve"]["post"]["responses"][status]["content"]["application/json"]["schema"].clone();
-    let checker = Checker(&document);
-    let good = |schema: Value, value: Value| checker.check(&schema, &value).unwrap_or_else(|e| panic!("{e}"));
+    let document = server.document();
+    // What is answered is checked wherever it is answered; everything that may be asked, and answered, is described.
     let everything = everything();
-    // It is read as well.
     let (status, reply) = server.post("/solve", everything.to_string());
     assert_eq!(status, 200, "{reply}");
-    good(answered("200"), reply);
-    good(asked("/solve"), everything.clone());
-    good(answered("200"), every_reply());
-    good(answered("200"), json!({ "error": { "code": "other", "message": "words" } }));
+    document.asked("/solve", &everything).unwrap();
+    for reply in [every_reply(), json!({ "error": { "code": "other", "message": "words" } })] {
+        document.answered("post", "/solve", 200, "application/json", &reply.to_string());
+    }
     ballast_wire::Reply::from_json(every_reply().to_string().as_bytes()).unwrap();
     for solution in [json!(0), json!([0, 1]), json!(null)] {
         let hash = format!("0x{}", "ab".repeat(32));
-        good(
-            asked("/notify"),
-            json!({ "auctionId": "1", "solutionId": solution, "kind": "revert", "transaction": hash, "reason": "x" }),
-        );
+        let said = json!({ "auctionId": "1", "solutionId": solution, "kind": "revert", "transaction": hash, "reason": "x" });
+        document.asked("/notify", &said).unwrap();
+        assert_eq!(server.post("/notify", said.to_string()).0, 200);
     }
-    let (status, problem) = server.post("/solve", "{}");
-    assert_eq!(status, 400);
-    good(answered("400"), problem);
+    for path in ["/solve", "/notify"] {
+        assert_eq!(server.post(path, "[]").0, 400);
+    }
+    server.get("/healthz");
+    server.get("/metrics");
+    // Those that the tests of hostile clients provoke.
+    let left = document.unseen();
+    assert!(left.iter().all(|answer| ["408", "413", "500", "503"].iter().any(|status| answer.ends_with(status))), "{left:?}");
     // The checker would notice.
     let mut wrong = everything;
     wrong["liquidity"][0]["unheard"] = "of".into();
-    assert!(checker.check(&asked("/solve"), &wrong).is_err());
+    let said = document.asked("/solve", &wrong).unwrap_err();
+    assert!(said.contains("unheard"), "{said}");
+    wrong["liquidity"][0].as_object_mut().unwrap().remove("unheard");
+    wrong["orders"][0]["sellAmount"] = 7.into();
+    assert!(document.asked("/solve", &wrong).is_err());
 }
 
 #[test]

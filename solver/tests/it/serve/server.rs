@@ -1,15 +1,19 @@
 //! A running `ballast serve`.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, SystemTime};
 
 use ballast_wire::{Auction, Reply, Solution};
-use reqwest::blocking::{Body, Client};
+use reqwest::Method;
+use reqwest::blocking::{Body, Client, RequestBuilder};
 use serde_json::Value;
+
+use super::document::Document;
 
 /// A line that has not come after so long will not: the test fails, rather than wait for ever.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -20,6 +24,7 @@ pub(crate) struct Server {
     log: Receiver<Value>,
     /// What has come of it so far, and whether it was waited for.
     seen: RefCell<Vec<(Value, bool)>>,
+    document: OnceCell<Rc<Document>>,
     pub(crate) config: PathBuf,
     pub(crate) public: String,
     pub(crate) admin: String,
@@ -37,6 +42,7 @@ impl Server {
             child: spawn(&path, config, variables),
             log: channel().1,
             seen: RefCell::default(),
+            document: OnceCell::new(),
             config: path,
             public: String::new(),
             admin: String::new(),
@@ -109,16 +115,49 @@ impl Server {
         self.child.wait().unwrap().success()
     }
 
+    /// What it says of itself.
+    pub(crate) fn document(&self) -> &Rc<Document> {
+        self.document.get_or_init(|| {
+            let answer = client().get(format!("{}/openapi.json", self.public)).send().unwrap();
+            Rc::new(Document::new(&answer.error_for_status().unwrap().text().unwrap()))
+        })
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        client().request(method, format!("{}{path}", self.public))
+    }
+
+    /// The answer to a request, which is one that its document describes.
+    #[track_caller]
+    pub(crate) fn answer(&self, request: RequestBuilder) -> (u16, String) {
+        let (client, request) = request.build_split();
+        let request = request.unwrap();
+        let (method, path) = (request.method().as_str().to_ascii_lowercase(), request.url().path().to_owned());
+        let answer = client.execute(request).unwrap();
+        let status = answer.status().as_u16();
+        let kind = answer.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned()).unwrap_or_default();
+        let text = answer.text().unwrap();
+        if path != "/openapi.json" && !path.starts_with("/docs/") {
+            self.document().answered(&method, &path, status, &kind, &text);
+        }
+        (status, text)
+    }
+
+    #[track_caller]
     pub(crate) fn post(&self, path: &str, body: impl Into<Body>) -> (u16, Value) {
-        post(&self.public, path, body)
+        let (status, text) = self.answer(self.request(Method::POST, path).bearer_auth(TOKEN).body(body));
+        (status, parsed(&text))
     }
 
     pub(crate) fn solve(&self, request: &Value) -> Vec<Solution> {
         solutions(self.post("/solve", request.to_string()))
     }
 
+    #[track_caller]
     pub(crate) fn get(&self, path: &str) -> String {
-        client().get(format!("{}{path}", self.public)).send().unwrap().error_for_status().unwrap().text().unwrap()
+        let (status, text) = self.answer(self.request(Method::GET, path));
+        assert_eq!(status, 200, "{text}");
+        text
     }
 
     /// A figure by its name and labels, zero if there is none yet.
@@ -171,8 +210,11 @@ pub(crate) fn client() -> Client {
 pub(crate) fn post(to: &str, path: &str, body: impl Into<Body>) -> (u16, Value) {
     let response = client().post(format!("{to}{path}")).bearer_auth(TOKEN).body(body).send().unwrap();
     let status = response.status().as_u16();
-    let text = response.text().unwrap();
-    (status, if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() })
+    (status, parsed(&response.text().unwrap()))
+}
+
+fn parsed(text: &str) -> Value {
+    if text.is_empty() { Value::Null } else { serde_json::from_str(text).unwrap() }
 }
 
 pub(crate) fn solutions((status, reply): (u16, Value)) -> Vec<Solution> {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::node::Liar;
 use super::world::{Events, World, get, id, owner, post, states};
-use crate::serve::server::{Server, TOKEN, client};
+use crate::serve::server::Server;
 use crate::settle::case::sign;
 
 /// Runs an intent into a service that stops dead at a point, kills it there, starts another, and sees the intent settled once.
@@ -102,8 +102,7 @@ fn killed_when_it_is_parked_it_stays_so_until_it_is_woken() {
     let service = world.service("parked");
     let mut events = Events::of(&service, &id);
     assert_eq!(states(&events.until("parked")), ["accepted", "parked"]);
-    let wake = client().post(format!("{}/v1/intents/{id}/wake", service.public)).bearer_auth(TOKEN).send().unwrap();
-    assert_eq!(wake.status().as_u16(), 200);
+    assert_eq!(service.post(&format!("/v1/intents/{id}/wake"), "").0, 200);
     // What comes next is what it is woken for: nothing has come before.
     let again = events.until("parked");
     assert_eq!(states(&again), ["waiting", "parked"]);

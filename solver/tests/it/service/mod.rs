@@ -1,5 +1,6 @@
 //! The intent service as a vault's owner uses it: the program, over HTTP, on a chain of its own.
 
+mod document;
 mod ends;
 mod killed;
 mod many;

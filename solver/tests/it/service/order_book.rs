@@ -1,17 +1,21 @@
 //! Settlement by CoW orders: a server that answers as the order book does, and fills as the contract counts them.
 
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use alloy_primitives::{Address, B256, U256, keccak256};
-use alloy_sol_types::{SolCall, SolStruct, eip712_domain, sol};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_sol_types::{SolStruct, eip712_domain, sol};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post as on_post;
 use axum::{Json, Router};
-use ballast_wire::intent::{Intent, Mode};
+use ballast_solver::intent::cancellation;
+use ballast_wire::intent::{Intent, Mode, Scheme, Signature};
 use serde_json::{Value, json};
 
-use super::world::{Events, World, get, post, states};
+use super::world::{Events, World, get, owner, post, states};
+use crate::serve::server::Server;
+use crate::settle::case::sign;
 
 sol! {
     struct Order {
@@ -19,6 +23,10 @@ sol! {
         uint256 feeAmount; string kind; bool partiallyFillable; string sellTokenBalance; string buyTokenBalance;
     }
     function filledAmount(bytes orderUid) external view returns (uint256);
+    function setPreSignature(bytes orderUid, bool signed) external;
+    function invalidateOrder(bytes orderUid) external;
+    function approve(address spender, uint256 amount) external returns (bool);
+    function balanceOf(address owner) external view returns (uint256);
 }
 
 /// An order book, with what was posted to it by uid, and how often it is out of order first.
@@ -92,8 +100,7 @@ async fn take(State(desk): State<Arc<Desk>>, Json(order): Json<Value>) -> (Statu
 }
 
 fn settlement(world: &World) -> Address {
-    let config: toml::Table = std::fs::read_to_string(world.devnet.file("settle.toml")).unwrap().parse().unwrap();
-    config["settlement"]["contracts"]["settlement"].as_str().unwrap().parse().unwrap()
+    world.devnet.deployment().settlement
 }
 
 /// Has the settlement contract count so much of an order as filled: its mapping is the third of its slots.
@@ -102,9 +109,7 @@ fn fill(world: &World, uid: &str, amount: U256) {
     let slot = keccak256([uid.as_slice(), B256::from(U256::from(2)).as_slice()].concat());
     world.call("anvil_setStorageAt", json!([contract, slot, B256::from(amount)]));
     world.call("anvil_mine", json!(["0x1"]));
-    let data = alloy_primitives::hex::encode_prefixed(filledAmountCall { orderUid: uid.into() }.abi_encode());
-    let counted = world.call("eth_call", json!([{ "to": contract, "data": data }, "latest"]));
-    assert_eq!(counted.as_str().unwrap().parse::<U256>().unwrap(), amount);
+    assert_eq!(world.ask(contract, &filledAmountCall { orderUid: uid.into() }), amount);
 }
 
 fn sold(order: &Value) -> U256 {
@@ -136,8 +141,6 @@ fn orders_are_posted_once_and_followed_until_they_are_filled() {
     assert!(said["error"].as_str().unwrap().contains("500"), "{said}");
     service.wait_for("orders posted");
     let uids: Vec<String> = placed.iter().map(|order| order["uid"].as_str().unwrap().to_owned()).collect();
-    let cancel = service.post(&format!("/v1/intents/{id}/cancel"), json!({ "signature": intent.signature }).to_string());
-    assert_ne!(cancel.0, 200, "{}", cancel.1);
     let (first, rest) = uids.split_first().unwrap();
     let of = |uid: &str| book.orders().iter().find(|(known, _)| known == uid).unwrap_or_else(|| panic!("{uid}")).1.clone();
     fill(&world, first, sold(&of(first)) / U256::from(2));
@@ -177,4 +180,137 @@ fn orders_that_end_make_way_for_new_ones() {
     let waiting = events.until("waiting").pop().unwrap();
     assert!(waiting["reason"].as_str().unwrap().contains("filled in part"), "{waiting}");
     assert_eq!(states(&events.until("ordered")), ["triggered", "ordered"]);
+}
+
+fn uid(text: &str) -> Bytes {
+    alloy_primitives::hex::decode(text).unwrap().into()
+}
+
+/// An order as an auction lists one that its owner has signed on the chain.
+fn listed(uid: &str, posted: &Value) -> Value {
+    let mut order = posted.clone();
+    for (name, from) in [
+        ("fullSellAmount", "sellAmount"),
+        ("fullBuyAmount", "buyAmount"),
+        ("owner", "from"),
+        ("sellTokenSource", "sellTokenBalance"),
+        ("buyTokenDestination", "buyTokenBalance"),
+    ] {
+        order[name] = posted[from].clone();
+    }
+    (order["uid"], order["class"]) = (uid.into(), "limit".into());
+    (order["preInteractions"], order["postInteractions"]) = (json!([]), json!([]));
+    order
+}
+
+/// The whole way of an intent in mode `auction`, with nothing made up but the order book: its vault signs its orders on the chain, and CoW Protocol's
+/// contract settles them, at whatever a solver makes of them.
+#[test]
+fn orders_that_the_vault_has_signed_are_settled_by_the_contract_and_seen() {
+    let world = World::new("presigned");
+    let book = Book::open(&world, 0);
+    let service = world.service_with("presigned", &format!("order_book = {:?}", book.url), &[]);
+    let id = post(&service, &by_auction(&world));
+    let mut events = Events::of(&service, &id);
+    events.until("ordered");
+    service.wait_for("orders posted");
+    let deployed = world.devnet.deployment();
+    let vault = deployed.rebalancing.as_ref().unwrap().vault;
+    let orders = book.orders();
+    let [(signed, order)] = &orders[..] else { panic!("{orders:?}") };
+    let [sell, buy] = ["sellToken", "buyToken"].map(|name| order[name].as_str().unwrap().parse::<Address>().unwrap());
+    let held = || [sell, buy].map(|token| world.ask(token, &balanceOfCall { owner: vault }));
+    let before = held();
+    // As the devnet's auction has it, but for whose orders they are.
+    let mut auction: Value = serde_json::from_slice(&std::fs::read(world.devnet.file("auction.json")).unwrap()).unwrap();
+    auction["orders"] = json!([listed(signed, order)]);
+    let file = world.devnet.file("signed.json");
+    std::fs::write(&file, auction.to_string()).unwrap();
+    let settle = || {
+        let (name, key) = world.solver();
+        let config = world.devnet.file("settle.toml");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ballast"));
+        command.arg("settle").arg(&file).arg("--config").arg(config).env(name, key).env_remove("RUST_LOG");
+        let output = command.output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    world.execute(sell, &approveCall { spender: deployed.vault_relayer, amount: U256::MAX });
+    let (done, said) = settle();
+    assert!(!done && said.contains("not presigned"), "{said}");
+    assert_eq!(get(&service, &format!("/v1/intents/{id}"))["state"], "ordered");
+    world.execute(deployed.settlement, &setPreSignatureCall { orderUid: uid(signed), signed: true });
+    let (done, said) = settle();
+    assert!(done, "{said}");
+    let settled = events.until("settled").pop().unwrap();
+    assert_eq!(settled["cause"], "its orders are filled");
+    assert_eq!(world.ask(deployed.settlement, &filledAmountCall { orderUid: uid(signed) }), sold(order));
+    let (after, least) = (held(), order["buyAmount"].as_str().unwrap().parse::<U256>().unwrap());
+    assert!(before[0] - after[0] == sold(order) && after[1] - before[1] >= least);
+    assert_eq!(world.settlements(), 0);
+}
+
+/// What an owner who cancels is told, with the status of the answer.
+fn cancelled(service: &Server, id: &str, intent: &Intent) -> (u16, String) {
+    let signature = Signature { scheme: Scheme::Eip1271, data: sign(&owner(), &cancellation(intent)) };
+    let (status, shown) = service.post(&format!("/v1/intents/{id}/cancel"), json!({ "signature": signature }).to_string());
+    (status, shown["state"].as_str().unwrap_or_else(|| panic!("{shown}")).to_owned())
+}
+
+/// Nothing is posted for who has cancelled, whatever becomes of the process; what was ordered is waited for.
+#[test]
+fn what_is_cancelled_before_its_orders_are_posted_is_never_posted() {
+    let world = World::new("withdrawn");
+    let book = Book::open(&world, 0);
+    let config = format!("order_book = {:?}\norder_time = \"10m\"", book.url);
+    let intent = by_auction(&world);
+    let service = world.service_with("withdrawn", &config, &[("FAILPOINTS", "ordered=pause")]);
+    let id = post(&service, &intent);
+    Events::of(&service, &id).until("ordered");
+    for _ in 0..2 {
+        assert_eq!(cancelled(&service, &id, &intent), (202, "cancelling".to_owned()));
+    }
+    service.kill();
+    let service = world.service_with("withdrawn", &config, &[]);
+    let mut events = Events::of(&service, &id);
+    let cancelling = events.until("cancelling").pop().unwrap();
+    assert!(cancelling["cause"].as_str().unwrap().contains("waited for"), "{cancelling}");
+    world.pass_time(601);
+    let end = events.until("cancelled").pop().unwrap();
+    assert_eq!(end["cause"], "cancelled by its owner; its orders have ended, and nobody has filled them");
+    assert_eq!((events.next(), book.orders().len()), (None, 0));
+    assert_eq!(cancelled(&service, &id, &intent), (200, "cancelled".to_owned()));
+    let history = get(&service, &format!("/v1/intents/{id}/history"));
+    assert_eq!(states(history["events"].as_array().unwrap()), ["accepted", "triggered", "ordered", "cancelling", "cancelled"]);
+}
+
+/// Orders that stand when their intent is cancelled may still be filled, or revoked by the vault, which ends it at once.
+#[test]
+fn what_is_cancelled_ends_with_its_orders() {
+    let world = World::new("cancelling");
+    let book = Book::open(&world, 0);
+    let service = world.service_with("cancelling", &format!("order_book = {:?}", book.url), &[]);
+    let ordered = |nonce: u64| {
+        let intent = world.signed(|intent| {
+            (intent.nonce.0, intent.execution.mode) = (U256::from(nonce), Mode::Auction);
+        });
+        let id = post(&service, &intent);
+        let mut events = Events::of(&service, &id);
+        let orders = events.until("ordered").pop().unwrap()["orders"].clone();
+        service.wait_for("orders posted");
+        assert_eq!(cancelled(&service, &id, &intent), (202, "cancelling".to_owned()));
+        (events, orders.as_array().unwrap().iter().map(|order| order["uid"].as_str().unwrap().to_owned()).collect::<Vec<_>>())
+    };
+    let (mut events, uids) = ordered(1);
+    for order in &uids {
+        world.execute(settlement(&world), &invalidateOrderCall { orderUid: uid(order) });
+    }
+    let end = events.until("cancelled");
+    assert_eq!(states(&end), ["cancelling", "cancelled"]);
+    let (mut events, uids) = ordered(2);
+    for (order, posted) in book.orders().iter().filter(|(order, _)| uids.contains(order)) {
+        fill(&world, order, sold(posted));
+    }
+    let end = events.until("settled").pop().unwrap();
+    assert_eq!(end["cause"], "its orders were filled before they ended");
+    assert_eq!((events.next(), world.settlements()), (None, 0));
 }

@@ -2,8 +2,9 @@
 
 use std::process::Command;
 
+use reqwest::Method;
+
 use super::world::{Events, World, get, post, states};
-use crate::serve::server::client;
 
 #[test]
 fn posted_watched_triggered_by_a_price_solved_and_settled_once() {
@@ -80,6 +81,5 @@ fn a_dry_run_says_what_would_be_done() {
     assert_eq!((status, &dry["accepted"]), (200, &true.into()), "{dry}");
     assert!(dry["settlement"]["swaps"].as_u64().unwrap() > 1 && dry["settlement"]["trades"].as_array().unwrap().len() == 4);
     assert_eq!(world.settlements(), 0);
-    let stopped = client().get(format!("{}/v1/events", service.public)).send().unwrap();
-    assert_eq!(stopped.status().as_u16(), 401);
+    assert_eq!(service.answer(service.request(Method::GET, "/v1/events")).0, 401);
 }

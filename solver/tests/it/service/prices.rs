@@ -50,7 +50,7 @@ fn a_file_of_prices_is_decided_by() {
     assert!(failed["reason"].as_str().unwrap().contains("its own feeds"), "{failed}");
     // It is not tried again and again; an operator may know better.
     world.move_price("WETH", 1_010);
-    let wake = crate::serve::server::post(&service.public, &format!("/v1/intents/{id}/wake"), "");
+    let wake = service.post(&format!("/v1/intents/{id}/wake"), "");
     assert_eq!(wake.0, 200, "{}", wake.1);
     assert_eq!(states(&events.until("settled"))[..2], ["waiting", "triggered"]);
     assert_eq!(world.settlements(), 1);

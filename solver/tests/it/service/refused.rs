@@ -3,10 +3,11 @@
 use alloy_primitives::U256;
 use ballast_solver::intent::digest;
 use ballast_wire::intent::{Rule, Scheme, Signature};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::world::{Events, World, get, id, owner, post};
-use crate::serve::server::{TOKEN, client};
+use crate::serve::server::TOKEN;
 use crate::settle::case::sign;
 
 #[test]
@@ -58,10 +59,8 @@ fn what_is_no_intent_or_not_the_owners_is_refused_with_its_field() {
     let (status, field, message) = refused(&nonce(3));
     assert_eq!((status, field.as_str()), (429, "owner"), "{message}");
     assert_eq!(service.figure("ballast_intent_posts_total{result=\"quota\"}"), 1.0);
-    let unknown = client().get(format!("{}/v1/intents/0x12", service.public)).send().unwrap();
-    assert_eq!(unknown.status().as_u16(), 404);
-    let wrong = client().get(format!("{}/v1/intents?owner=0x12", service.public)).send().unwrap();
-    assert_eq!(wrong.status().as_u16(), 400);
+    assert_eq!(service.answer(service.request(Method::GET, "/v1/intents/0x12")).0, 404);
+    assert_eq!(service.answer(service.request(Method::GET, "/v1/intents?owner=0x12")).0, 400);
 }
 
 #[test]
@@ -109,8 +108,8 @@ fn what_cannot_be_is_parked_with_its_reason_and_not_tried_again() {
     assert!(reason.contains("maxTurnoverBps"), "{reason}");
     assert!(!parked.iter().any(|event| event["state"] == "failed"));
     let wake = |token: Option<&str>| {
-        let request = client().post(format!("{}/v1/intents/{stuck}/wake", service.public));
-        token.map_or(request.try_clone().unwrap(), |token| request.bearer_auth(token)).send().unwrap().status().as_u16()
+        let request = service.request(Method::POST, &format!("/v1/intents/{stuck}/wake"));
+        service.answer(token.map_or(request.try_clone().unwrap(), |token| request.bearer_auth(token))).0
     };
     assert_eq!((wake(None), wake(Some("wrong"))), (401, 401));
     assert_eq!(wake(Some(TOKEN)), 200);

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use alloy_primitives::{Address, B256, I256, U256};
 use alloy_sol_types::{SolCall, SolEvent, sol};
@@ -9,15 +10,18 @@ use ballast_solver::intent::abi::RebalanceSettlement as abi;
 use ballast_solver::intent::digest;
 use ballast_wire::intent::{Intent, Rule, Scheme, Signature};
 use k256::ecdsa::SigningKey;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::devnet::Devnet;
+use crate::serve::document::Document;
 use crate::serve::server::{Server, client};
 use crate::settle::case::sign;
 
 sol! {
     function set(int256 answer, uint256 time) external;
     function answer() external view returns (int256);
+    function execute(address to, uint256 value, bytes data) external returns (bytes);
 }
 
 /// The key of a development chain's third account, which owns the vault: nobody's secret.
@@ -48,11 +52,17 @@ impl World {
 
     /// The same at another node.
     pub(super) fn at(&self, rpc: &str, database: &str, more: &str, variables: &[(&str, &str)]) -> Server {
-        let key = std::fs::read_to_string(self.devnet.file("solver.env")).unwrap();
-        let (name, key) = key.lines().find_map(|line| line.strip_prefix("export ")?.split_once('=')).unwrap();
+        let (name, key) = self.solver();
         let number = std::sync::atomic::AtomicUsize::fetch_add(&STARTED, 1, std::sync::atomic::Ordering::Relaxed);
-        let variables = [&[(name, key)], variables].concat();
+        let variables = [&[(&*name, &*key)], variables].concat();
         Server::start_with(&format!("{}-{number}", self.name), &self.config(rpc, database, more), &variables)
+    }
+
+    /// The variable of the key that pays for settlements, and the key.
+    pub(super) fn solver(&self) -> (String, String) {
+        let file = std::fs::read_to_string(self.devnet.file("solver.env")).unwrap();
+        let (name, key) = file.lines().find_map(|line| line.strip_prefix("export ")?.split_once('=')).unwrap();
+        (name.to_owned(), key.to_owned())
     }
 
     pub(super) fn config(&self, rpc: &str, database: &str, more: &str) -> String {
@@ -98,9 +108,7 @@ impl World {
     /// Moves the price of a token by a factor of so many thousandths.
     pub(super) fn move_price(&self, symbol: &str, thousandths: i64) {
         let feed = self.devnet.deployment().rebalancing.unwrap().feeds[symbol];
-        let said = self.call("eth_call", json!([{ "to": feed, "data": hex(&answerCall {}) }, "latest"]));
-        let answer = I256::try_from(said.as_str().unwrap().parse::<U256>().unwrap()).unwrap();
-        let answer = answer * I256::try_from(thousandths).unwrap() / I256::try_from(1_000).unwrap();
+        let answer = self.ask(feed, &answerCall {}) * I256::try_from(thousandths).unwrap() / I256::try_from(1_000).unwrap();
         self.send(feed, &setCall { answer, time: U256::from(self.time()) });
     }
 
@@ -120,6 +128,22 @@ impl World {
     pub(super) fn send(&self, to: Address, call: &impl SolCall) -> Value {
         let from = self.call("eth_accounts", json!([]))[0].clone();
         self.call("eth_sendTransaction", json!([{ "from": from, "to": to, "data": hex(call) }]))
+    }
+
+    /// Has the vault make a call, as its owner says.
+    pub(super) fn execute(&self, to: Address, call: &impl SolCall) {
+        let deployed = self.devnet.deployment().rebalancing.unwrap();
+        let call = executeCall { to, value: U256::ZERO, data: call.abi_encode().into() };
+        let sent =
+            self.call("eth_sendTransaction", json!([{ "from": deployed.owner, "to": deployed.vault, "data": hex(&call) }]));
+        let receipt = self.call("eth_getTransactionReceipt", json!([sent]));
+        assert_eq!(receipt["status"], "0x1", "{receipt}");
+    }
+
+    /// What a contract answers now.
+    pub(super) fn ask<C: SolCall>(&self, to: Address, call: &C) -> C::Return {
+        let said = self.call("eth_call", json!([{ "to": to, "data": hex(call) }, "latest"]));
+        C::abi_decode_returns(&alloy_primitives::hex::decode(said.as_str().unwrap()).unwrap()).unwrap()
     }
 
     /// How often an intent of the vault was settled, by the chain's own events.
@@ -159,12 +183,16 @@ pub(super) fn id(intent: &Intent) -> String {
     B256::to_string(&digest(intent))
 }
 
+#[track_caller]
 pub(super) fn get(service: &Server, path: &str) -> Value {
     serde_json::from_str(&service.get(path)).unwrap()
 }
 
-/// The events of an intent as they come, from the first on.
-pub(super) struct Events(BufReader<reqwest::blocking::Response>);
+/// The events of an intent as they come, from the first on, each as the service's document describes it.
+pub(super) struct Events {
+    stream: BufReader<reqwest::blocking::Response>,
+    document: Rc<Document>,
+}
 
 impl Events {
     pub(super) fn of(service: &Server, id: &str) -> Self {
@@ -172,9 +200,9 @@ impl Events {
     }
 
     pub(super) fn after(service: &Server, id: &str, position: u64) -> Self {
-        let url = format!("{}/v1/intents/{id}/events", service.public);
-        let request = client().get(url).header("last-event-id", position);
-        Self(BufReader::new(request.send().unwrap().error_for_status().unwrap()))
+        let request = service.request(Method::GET, &format!("/v1/intents/{id}/events")).header("last-event-id", position);
+        let stream = BufReader::new(request.send().unwrap().error_for_status().unwrap());
+        Self { stream, document: service.document().clone() }
     }
 
     /// Goes on to the first event with this state, and says which were on the way.
@@ -199,10 +227,11 @@ impl Iterator for Events {
         let mut line = String::new();
         loop {
             line.clear();
-            if self.0.read_line(&mut line).unwrap_or(0) == 0 {
+            if self.stream.read_line(&mut line).unwrap_or(0) == 0 {
                 return None;
             }
             if let Some(data) = line.strip_prefix("data: ") {
+                self.document.answered("get", "/v1/intents/ID/events", 200, "text/event-stream", &line);
                 return Some(serde_json::from_str(data).unwrap());
             }
         }
