@@ -75,6 +75,9 @@ fn large_vaults_are_sized() {
     assert!(!large.missed.is_empty() && !large.binding.is_empty(), "{large:?}");
 }
 
+/// A limit by its field, what sets it, and how it is named where it binds.
+type Case = (&'static str, fn(&mut Intent, &Portfolio), Binding);
+
 /// A limit that keeps a portfolio from its landing is named, and what can be had of the way is had.
 #[test]
 fn what_keeps_a_portfolio_from_its_landing_is_named() {
@@ -90,7 +93,7 @@ fn what_keeps_a_portfolio_from_its_landing_is_named() {
     let [much, other] = [0, 1].map(|k| partial.assets[k].token);
     let little = partial.assets[3].token;
     let whole = before.measure().unwrap().distance(&partial);
-    let cases: [(&str, fn(&mut Intent, &Portfolio), Binding); 6] = [
+    let cases: [Case; 6] = [
         ("risk.maxTurnoverBps", |i, _| i.risk.max_turnover_bps = Bps::new(300).unwrap(), Binding::Turnover),
         (
             "risk.groups[0]",
