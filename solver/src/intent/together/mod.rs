@@ -9,7 +9,7 @@
 //! ```
 //!
 //! First prices are looked for at which all can trade at once: what the vaults want is netted, the pools and the traders say at which prices
-//! they take the rest, and at these it is asked again what each vault wants ([`prices`]). So an intent is sized right from the beginning. It
+//! they take the rest, and at these it is asked again what each vault wants (`prices`). So an intent is sized right from the beginning. It
 //! goes to the batch as orders to be filled in part, whose limits are near those prices: all prices within the limits are the same to a
 //! batch, and so nobody pays for the others. No limit is lower than what keeps any fill of any of the orders within what the intent may lose
 //! ([`orders`]). There it is an order like any other: what some vaults sell and others or traders buy is matched, pools trade the rest, all
