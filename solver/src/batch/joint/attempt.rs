@@ -211,18 +211,18 @@ impl<'a> Attempt<'a> {
     /// One choice, all the way, with the members that had to leave.
     fn settle(
         &self,
-        choice: &Choice,
+        original: &Choice,
         lessons: &mut Lessons,
         manner: Manner,
         mut welfare: Welfare,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<(Joint, Vec<usize>), String> {
         (lessons.gas, lessons.spare) = Default::default();
-        let mut choice = choice.clone();
+        let mut choice = original.clone();
         let cleared = self.at_choice(&choice)?;
         self.rehearse(&choice, &cleared, lessons);
         let heavy = self.heaviest(&cleared, cleared.gas());
-        if !heavy.is_empty() && choice.thrift < THRIFT[THRIFT.len() - 1] {
+        if !heavy.is_empty() && original.thrift < THRIFT[THRIFT.len() - 1] {
             return Err("it takes more gas than a settlement may".to_owned());
         }
         let (mut cleared, mut gone) = self.leave(&mut choice, &lessons.barred, cleared, &heavy, Vec::new(), stop)?;
@@ -238,8 +238,9 @@ impl<'a> Attempt<'a> {
             let leave = match self.execute(chosen, &fair, welfare) {
                 Ok(mut joint) => {
                     if welfare.uniform == 0.0 {
-                        welfare.uniform = self.uniform(chosen)?;
-                        joint.welfare.uniform = welfare.uniform;
+                        // Of all: who left is lost to claims.
+                        let all = Chosen { choice: original, lessons };
+                        joint.welfare.uniform = self.uniform(all).unwrap_or(welfare.fair);
                     }
                     return Ok((joint, gone));
                 }
