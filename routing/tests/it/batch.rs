@@ -210,3 +210,38 @@ fn orders_that_fit_together_go_before_the_best_one() {
     let (joint, ..) = solved(&[], &orders).unwrap();
     assert_eq!(joint.parts[1..], [0.0, 1.0, 1.0], "{joint:?}");
 }
+
+#[test]
+fn of_two_that_cannot_be_paid_together_one_is_there() {
+    // Two sell for all that the third brings: both in full cannot be.
+    let trade = |sell: Token, buy: Token, rate: f64, fill: f64| Trade {
+        sell,
+        buy,
+        exact: Exact::Sold,
+        rate,
+        fee: [0.1; 2],
+        fill: [fill; 2],
+        start: fill,
+        weight: 1.0,
+    };
+    let trades = [trade(0, 1, 0.97, 100.0), trade(1, 0, 0.97, 100.0), trade(0, 1, 0.99, 100.0)];
+    let snapshot = snapshot(&[]);
+    let clear = ToClear {
+        snapshot: &snapshot,
+        markets: &[],
+        flows: &[],
+        barred: &[],
+        endowment: &[],
+        nu: &[1.0; 4],
+        trades: &trades,
+        claims: &[],
+        presence: Presence::Open(&[0, 2]),
+        distance: Distance::Near,
+    };
+    let decided = clear.clear(|_| 1.0).unwrap();
+    // The one whose limit leaves more.
+    assert_eq!(decided.fills.iter().map(|fill| *fill > 1.0).collect::<Vec<_>>(), [true, true, false], "{decided:?}");
+    let stay = [trades[0], trades[1]];
+    let all = ToClear { trades: &stay, presence: Presence::Fixed, ..clear }.clear(|t| decided.price(t)).unwrap();
+    assert!(all.short.is_empty() && (surplus(&stay, &all) - 5.806).abs() < 1e-2, "{all:?}");
+}
