@@ -16,6 +16,8 @@ use crate::config::Config;
 const AGAIN: usize = 4;
 /// How many times its cost gas is counted at, one after another.
 const THRIFT: [f64; 6] = [2.0, 3.0, 1.4, 4.5, 8.0, 16.0];
+/// The last of them: what still takes too much then is left out.
+const MOST_THRIFT: f64 = THRIFT[THRIFT.len() - 1];
 /// A choice may take this many times the gas that a settlement may, before it is settled which orders are filled whole or not at all.
 const ROOM: f64 = 1.1;
 /// Choices that are settled before the best of them is looked at for longer.
@@ -110,7 +112,7 @@ impl<'a> Attempt<'a> {
             if tried == TRIES || course.best.as_ref().is_some_and(well) || stop() {
                 break;
             }
-            if opening.gas() > ROOM * self.config.max_gas as f64 {
+            if thrift < MOST_THRIFT && opening.gas() > ROOM * self.config.max_gas as f64 {
                 continue;
             }
             let Some(choice) = opening.settle(Effort::Quick, &budget()) else { continue };
@@ -222,7 +224,7 @@ impl<'a> Attempt<'a> {
         let cleared = self.at_choice(&choice)?;
         self.rehearse(&choice, &cleared, lessons);
         let heavy = self.heaviest(&cleared, cleared.gas());
-        if !heavy.is_empty() && original.thrift < THRIFT[THRIFT.len() - 1] {
+        if !heavy.is_empty() && original.thrift < MOST_THRIFT {
             return Err("it takes more gas than a settlement may".to_owned());
         }
         let (mut cleared, mut gone) = self.leave(&mut choice, &lessons.barred, cleared, &heavy, Vec::new(), stop)?;
