@@ -18,6 +18,9 @@ use crate::serve::document::Document;
 use crate::serve::server::{Server, client};
 use crate::settle::case::sign;
 
+/// Times that a receipt is looked for.
+const MOST_LOOKS: usize = 20_000;
+
 sol! {
     function set(int256 answer, uint256 time) external;
     function answer() external view returns (int256);
@@ -136,7 +139,9 @@ impl World {
         let call = executeCall { to, value: U256::ZERO, data: call.abi_encode().into() };
         let sent =
             self.call("eth_sendTransaction", json!([{ "from": deployed.owner, "to": deployed.vault, "data": hex(&call) }]));
-        let receipt = self.call("eth_getTransactionReceipt", json!([sent]));
+        // The node takes a transaction before it mines it.
+        let receipts = std::iter::repeat_with(|| self.call("eth_getTransactionReceipt", json!([sent])));
+        let receipt = receipts.take(MOST_LOOKS).find(|receipt| !receipt.is_null()).unwrap_or_default();
         assert_eq!(receipt["status"], "0x1", "{receipt}");
     }
 
