@@ -172,7 +172,7 @@ impl Batch {
         let stages = if start.warm.is_some() && start.near { &STAGES[1..] } else { &STAGES[..] };
         let used = search.refine(&view, stages);
         search.prune(used);
-        let bound = self.bound_at(&search.whole, &search.prices);
+        let bound = self.bound_at(&search.whole, &search.prices, start.thrift);
         let (best, prices) = (search.best.take()?, search.prices);
         Some(Opening { batch: self, best, prices, bound, barred, thrift: start.thrift })
     }
@@ -212,8 +212,8 @@ impl Batch {
     }
 
     /// The bound over all markets and orders at some prices, gas at its cost. A fee is kept of what is sold, so gas costs no more than the
-    /// cheapest of the tokens sold.
-    fn bound_at(&self, whole: &View, prices: &[f64]) -> f64 {
+    /// cheapest of the tokens sold. In `whole` the settlement's own gas is counted at so many times its cost.
+    fn bound_at(&self, whole: &View, prices: &[f64], thrift: f64) -> f64 {
         let mut prices = prices.to_vec();
         for &(token, floor) in &self.floors {
             prices[token as usize] = prices[token as usize].max(floor);
@@ -221,7 +221,7 @@ impl Batch {
         let cheapest = self.orders.iter().map(|o| prices[o.sell as usize]).fold(1.0, f64::min);
         let gas = self.problem.gas;
         let fixed = gas.fixed * gas.price;
-        whole.bound(&prices, gas.price * cheapest) + fixed * (1.0 - cheapest)
+        whole.bound(&prices, gas.price * cheapest) + fixed * (thrift - cheapest)
     }
 
     /// What no choice of orders, markets and fills can exceed, however much is left over and whatever gas it takes, at its cost: looked for
@@ -233,7 +233,7 @@ impl Batch {
         search.prices.copy_from_slice(prices);
         let view = search.whole.clone();
         search.refine(&view, &STAGES);
-        self.bound_at(&search.whole, &search.prices)
+        self.bound_at(&search.whole, &search.prices, 1.0)
     }
 
     /// The problem with some orders traded whatever they bring, and gas counted at so many times its cost.
@@ -332,11 +332,6 @@ impl Opening<'_> {
     /// Gas of all.
     pub fn gas(&self) -> f64 {
         self.batch.gas(&self.best.kept)
-    }
-
-    /// How many times its cost gas is counted at.
-    pub fn thrift(&self) -> f64 {
-        self.thrift
     }
 
     /// What it is worth, gas at its cost.
