@@ -109,7 +109,9 @@ impl Store {
         .bind(text(&new.id, &status)?)
         .execute(&mut *change)
         .await?;
-        let numbers = Numbers::from([("notional".to_owned(), format!("{} {}", new.notional, key.numeraire))]);
+        // Not known where nothing limits it.
+        let known = (new.notional > 0.0).then(|| ("notional".to_owned(), format!("{} {}", new.notional, key.numeraire)));
+        let numbers = Numbers::from_iter(known);
         let event = Event {
             position: position.unsigned_abs(),
             intent: new.id.clone(),

@@ -275,28 +275,6 @@ async fn a_locked_database_is_said_to_be_busy() {
     assert!(store.post(&new(2), &QUOTA).await.unwrap().is_new);
 }
 
-/// SQLite says the same of a file that may not grow as of a disk that is full.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_is_said_to_be_full_and_loses_nothing() {
-    let database = sqlite();
-    let store = database.open().await;
-    store.post(&new(1), &QUOTA).await.unwrap();
-    store.limit_pages(1).await.unwrap();
-    assert!(matches!(store.probe().await, Err(StoreError::Full)));
-    store.limit_pages(1).await.unwrap();
-    let mut taken = 1;
-    let error = loop {
-        match store.post(&new(taken + 1), &QUOTA).await {
-            Ok(_) => taken += 1,
-            Err(error) => break error,
-        }
-    };
-    assert!(matches!(error, StoreError::Full), "{error}");
-    assert_eq!(store.list(Filter::default(), None, 1_000).await.unwrap().intents.len() as u64, taken);
-    // Its connection, which could not write, has made way for another, which may.
-    assert!(store.post(&new(taken + 1), &QUOTA).await.unwrap().is_new);
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_database_is_named_without_its_password() {
     let error = Store::open("mysql://user:secret@host/db", PATIENCE).await.unwrap_err().to_string();

@@ -63,3 +63,38 @@ fn a_locked_database_refuses_and_loses_nothing() {
     Events::of(&service, &id).until("settled");
     assert_eq!(world.settlements(), 1);
 }
+
+/// While the database may not grow, nothing is taken in and the reason said, and what was taken in is there; then all goes on.
+#[test]
+fn a_full_disk_refuses_and_loses_nothing() {
+    let world = World::new("full");
+    let full = world.devnet.file("full");
+    let service =
+        world.service_with("full", "max_a_minute = 100", &[("FAILPOINTS", &format!("full=return({})", full.display()))]);
+    let id = post(&service, &world.not_yet_due());
+    Events::of(&service, &id).until("waiting");
+    std::fs::write(&full, "").unwrap();
+    let other = |nonce: u64| {
+        world.signed(|intent| {
+            intent.nonce.0 = alloy_primitives::U256::from(nonce);
+            intent.trigger.any_of = world.not_yet_due().trigger.any_of;
+        })
+    };
+    // Pages that are there and hold nothing are still written to.
+    let answers = (9..).map(|nonce| (nonce, service.post("/v1/intents", serde_json::to_vec(&other(nonce)).unwrap())));
+    let (refused, problem) =
+        answers.take(40).find_map(|(nonce, (status, said))| (status == 503).then_some((nonce, said))).unwrap();
+    assert!(problem["message"].as_str().unwrap().contains("disk is full"), "{problem}");
+    let failing = || get(&service, "/healthz")["intents"]["failing"]["database"].clone();
+    assert!(failing().as_str().unwrap().contains("disk is full"), "{}", failing());
+    assert_eq!(get(&service, &format!("/v1/intents/{id}"))["state"], "waiting");
+    std::fs::remove_file(&full).unwrap();
+    service.wait_for("answers again");
+    assert!(failing().is_null());
+    // All that were taken in are there, and the one that was not can be.
+    let listed = get(&service, &format!("/v1/intents?limit=100&owner={}", world.due().owner));
+    assert_eq!(listed["intents"].as_array().unwrap().len() as u64, refused - 8);
+    post(&service, &other(refused));
+    world.move_price("WETH", 1_010);
+    Events::of(&service, &id).until("settled");
+}
