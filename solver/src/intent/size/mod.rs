@@ -272,9 +272,10 @@ impl Rebalance {
         Settings { slippage, ..settings.clone() }
     }
 
-    /// What is better: to pass, to miss less, to be worth more.
-    fn rank(&self) -> (bool, bool, i64, f64) {
+    /// What is better: to pass, to land, to miss less, to be worth more.
+    fn rank(&self) -> (bool, bool, bool, i64, f64) {
         let missed: f64 = self.missed.iter().map(|(_, by)| by.abs()).sum();
-        (self.sound, self.foreseen.is_ok(), -(missed / NOTHING) as i64, -self.costs.total())
+        let landed = self.foreseen.as_ref().is_ok_and(|foreseen| foreseen.landed);
+        (self.sound, self.foreseen.is_ok(), landed, -(missed / NOTHING) as i64, -self.costs.total())
     }
 }

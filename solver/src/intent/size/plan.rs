@@ -42,10 +42,11 @@ impl Sizing<'_> {
         let costs = Costs::of(self.auction, self.liquidity, &run.swaps, price, [before - left, gas as f64 * gas_price]);
         let gaps = gaps(compiled, found, after, [before, swaps_gas as f64 * gas_price]);
         let moved = self.held.values.iter().zip(&end.values).map(|(a, b)| f64::from(a.abs_diff(*b)) / 1e18).sum::<f64>() / 2.0;
-        let is_missed = found.missed / compiled.scale > NOTHING * before || foreseen.as_ref().is_ok_and(|f| !f.landed);
+        let falls_short = found.missed / compiled.scale > NOTHING * before;
+        let is_missed = falls_short || foreseen.as_ref().is_ok_and(|f| !f.landed);
         let missed = if is_missed { end.outside(self.task.intent) } else { Vec::new() };
-        let binding = if missed.is_empty() { Vec::new() } else { self.binding(compiled, Some((found, &missed))) };
-        let again = self.again(&executed, missed.is_empty(), &suspects, price);
+        let binding = if falls_short { self.binding(compiled, Some((found, &missed))) } else { Vec::new() };
+        let again = self.again(&executed, falls_short, &suspects, price);
         let Executed { run, after, foreseen, shared, .. } = executed;
         let sound = shared.is_empty();
         let source = Box::new(Source { basket: compiled.basket.clone(), found: found.clone(), scale: compiled.scale });
@@ -97,7 +98,7 @@ impl Sizing<'_> {
     }
 
     /// Why to solve again.
-    fn again(&self, executed: &Executed, reached: bool, suspects: &[usize], price: impl Fn(Token) -> f64) -> Option<Again> {
+    fn again(&self, executed: &Executed, falls_short: bool, suspects: &[usize], price: impl Fn(Token) -> f64) -> Option<Again> {
         let Executed { run, end, foreseen, shared, .. } = executed;
         let way = |swap| Way::of(&Step::from(swap));
         if !suspects.is_empty() {
@@ -119,9 +120,10 @@ impl Sizing<'_> {
         }
         match foreseen {
             Err(Breach::LossTooHigh(_) | Breach::DailyLossTooHigh(_)) => Some(Again::LessLoss),
-            Err(Breach::OutsideLanding(..)) if !reached => None,
-            Err(Breach::NoProgress(_) | Breach::LeftBand(..) | Breach::EmptyVault) | Ok(_) => None,
-            Err(Breach::OutsideLanding(..)) => {
+            Err(Breach::OutsideLanding(..)) if falls_short => None,
+            Err(Breach::NoProgress(_) | Breach::LeftBand(..) | Breach::EmptyVault) => None,
+            Ok(foreseen) if foreseen.landed || falls_short => None,
+            Err(Breach::OutsideLanding(..)) | Ok(_) => {
                 Some(Again::MoreRoom(end.outside(self.task.intent).iter().map(|(_, by)| by.abs()).fold(0.0, f64::max)))
             }
             Err(_) => Some(Again::MoreRoom(0.0)),

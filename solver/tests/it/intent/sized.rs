@@ -113,6 +113,25 @@ fn what_keeps_a_portfolio_from_its_landing_is_named() {
         assert!(!found.missed.is_empty() && found.foreseen.is_ok(), "{expected}: {:?}", found.foreseen);
         assert!(found.after.measure().unwrap().distance(&partial) < whole, "{expected}: no progress");
     }
+    // What is sold counts a hundredth more than it brings: of the way there is as much as the loss allows.
+    let mut dear = before.clone();
+    dear.holdings[0].price = dear.holdings[0].price * U256::from(101) / U256::from(100);
+    for most in [1, 2, 5, 10, 20] {
+        let mut intent = partial.clone();
+        intent.costs.max_loss_bps = Bps::new(most).unwrap();
+        let (_, found) = rebalance(&market, &intent, &dear);
+        let foreseen = found.foreseen.as_ref().unwrap();
+        let binds = most < 20;
+        assert_eq!(found.binding, if binds { vec![Binding::Loss] } else { Vec::new() }, "{most}");
+        let limit = foreseen.start.total / U256::from(10_000) * U256::from(most);
+        assert!(foreseen.loss <= limit, "{most}: {}", foreseen.loss);
+        assert_eq!(foreseen.loss > limit / U256::from(100) * U256::from(99), binds, "{most}: {}", foreseen.loss);
+    }
+    // One of those that are bought counts less than it costs: whole atoms land all the same.
+    let mut cheap = before.clone();
+    cheap.holdings[3].price = cheap.holdings[3].price * U256::from(99) / U256::from(100);
+    let (_, found) = rebalance(&market, &partial, &cheap);
+    assert!(found.binding.is_empty() && found.missed.is_empty() && found.foreseen.unwrap().landed, "{:?}", found.missed);
     // No pool leads to an asset: the others are as near as they can be. Where none leads anywhere, that is the answer.
     let all = market.auction.clone();
     let without = |market: &mut Market, token| {
