@@ -51,6 +51,9 @@ pub(crate) struct IntentArgs {
     /// Orders of that batch, or of the auction's the first so many.
     #[arg(long, default_value_t = 100, requires = "together")]
     orders: usize,
+    /// The most gas of that batch; the engine's own limit where there is none.
+    #[arg(long, requires = "together")]
+    max_gas: Option<u64>,
 }
 
 /// One vault by every way.

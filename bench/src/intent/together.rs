@@ -46,7 +46,8 @@ fn kind(left: &Left) -> &'static str {
 
 impl IntentArgs {
     pub(super) fn together(&self) -> anyhow::Result<Report> {
-        let config = Config::default();
+        let standard = Config::default();
+        let config = Config { max_gas: self.max_gas.unwrap_or(standard.max_gas), ..standard };
         let one = |seed| {
             let universe = match &self.auction {
                 Some(path) => {

@@ -95,11 +95,20 @@ pub(crate) fn flows_of(view: &View, nu: &[f64], at: &Evaluation) -> Flows {
 pub(crate) fn solve(view: &View, nu: &[f64], delta: f64, incumbent: Option<&Flows>) -> Result<Flows, ProgramError> {
     let mut build = Builder::new(view, 1.0);
     build.markets(nu, delta, incumbent);
-    build.limits();
-    for (index, bundle) in view.bundles.iter().enumerate() {
-        build.column(Column::Bundle { bundle: index }, bundle.cap, &bundle.moves);
-    }
+    build.offers();
     build.finish(nu)
+}
+
+/// Solves the programme at `nu` from flows that are nearly right, with chords of width δ around those.
+pub(crate) fn solve_around(view: &View, nu: &[f64], delta: f64, from: &Flows) -> Result<Flows, ProgramError> {
+    let mut build = Builder::new(view, 1.0);
+    build.around(nu, delta, &from.markets);
+    build.offers();
+    let base = build.base.clone();
+    let (columns, values) = build.run(&[])?;
+    let mut flows = read(view, &columns, &values, 1.0, base);
+    flows.gross = gross(view, nu, &flows);
+    Ok(flows)
 }
 
 /// Which orders the programme at `nu` fills if each of them is filled whole or not at all; those of `orders`, with what the gas of each
@@ -223,7 +232,15 @@ impl<'v, 'm> Builder<'v, 'm> {
         }
     }
 
-    /// The offers' columns.
+    /// The columns of limits and bundles.
+    fn offers(&mut self) {
+        self.limits();
+        for (index, bundle) in self.view.bundles.iter().enumerate() {
+            self.column(Column::Bundle { bundle: index }, bundle.cap, &bundle.moves);
+        }
+    }
+
+    /// The limits' columns.
     fn limits(&mut self) {
         for (index, limit) in self.view.limits.iter().enumerate() {
             let column = Column::Limit { limit: index };

@@ -36,6 +36,17 @@ const BALANCED: f64 = 1e-3;
 /// A part that is as good as all.
 const WHOLE: f64 = 1.0 - 1e-6;
 
+/// How much of an order may be filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Any part.
+    Part,
+    /// All of it or nothing.
+    Whole,
+    /// All of it, whatever that brings: what is chosen are the markets.
+    Given,
+}
+
 /// An order of a batch, in value units.
 #[derive(Debug, Clone, Copy)]
 pub struct Order {
@@ -47,10 +58,17 @@ pub struct Order {
     pub sell_amount: f64,
     /// What is asked for all of it.
     pub buy_amount: f64,
-    /// Whether it is filled whole or not at all.
-    pub whole: bool,
+    /// How much of that may be filled.
+    pub extent: Extent,
     /// Gas of its own.
     pub gas: f64,
+}
+
+impl Order {
+    /// Whether no part of it is filled but all.
+    pub fn is_whole(&self) -> bool {
+        self.extent != Extent::Part
+    }
 }
 
 /// What a leftover of a token is worth.
@@ -146,8 +164,13 @@ impl Batch {
 
     /// What a choice with these markets and orders is worth where gas is counted at its cost.
     fn at_cost(&self, value: f64, thrift: f64, kept: &[Kept], forced: &[usize]) -> f64 {
-        let gas = self.gas(kept) + forced.iter().map(|&k| self.orders[k].gas).sum::<f64>();
+        let gas = self.gas(kept) + self.gas_of(forced);
         value + (thrift - 1.0) * self.problem.gas.price * gas
+    }
+
+    /// Gas of orders' own.
+    fn gas_of(&self, orders: &[usize]) -> f64 {
+        orders.iter().map(|&k| self.orders[k].gas).sum()
     }
 
     fn gas(&self, kept: &[Kept]) -> f64 {
@@ -161,9 +184,10 @@ impl Batch {
 
     /// Markets and orders that prices choose. `None` where no order can be served.
     pub fn open(&self, start: Start<'_>, budget: &Budget) -> Option<Opening<'_>> {
+        let given = self.given(start.out);
         let mut barred = start.barred.to_vec();
-        barred.extend(start.out.iter().map(|&k| self.hop(k)));
-        let problem = self.forced(&[], start.thrift);
+        barred.extend(start.out.iter().chain(&given).map(|&k| self.hop(k)));
+        let problem = self.forced(&given, start.thrift);
         let mut search = Search::new(&self.snapshot, &problem, None, &barred, budget);
         if let Some(warm) = start.warm.filter(|w| w.len() == search.prices.len()) {
             search.prices.clone_from_slice(warm);
@@ -172,9 +196,9 @@ impl Batch {
         let stages = if start.warm.is_some() && start.near { &STAGES[1..] } else { &STAGES[..] };
         let used = search.refine(&view, stages);
         search.prune(used);
-        let bound = self.bound_at(&search.whole, &search.prices, start.thrift);
+        let bound = self.bound_at(&search.whole, &search.prices, self.problem.gas.fixed + self.gas_of(&given), start.thrift);
         let (best, prices) = (search.best.take()?, search.prices);
-        Some(Opening { batch: self, best, prices, bound, barred, thrift: start.thrift })
+        Some(Opening { batch: self, best, prices, bound, barred, given, thrift: start.thrift })
     }
 
     fn joint(
@@ -186,7 +210,7 @@ impl Batch {
         [bound, relaxed]: [f64; 2],
         budget: &Budget,
     ) -> Joint {
-        let whole = |k: usize, part: f64| forced.contains(&k) || self.orders[k].whole && part >= WHOLE;
+        let whole = |k: usize, part: f64| forced.contains(&k) || self.orders[k].is_whole() && part >= WHOLE;
         let at_prices = self.parts(&choice, &self.forced(&forced, thrift), budget);
         let filled = (0..self.orders.len()).filter(|&k| whole(k, at_prices.get(&k).copied().unwrap_or_default()));
         let filled: Vec<usize> = filled.collect();
@@ -194,7 +218,7 @@ impl Batch {
         let parts = (0..self.orders.len())
             .map(|k| match parts.get(&k) {
                 _ if filled.contains(&k) => 1.0,
-                Some(&part) if !self.orders[k].whole => part,
+                Some(&part) if !self.orders[k].is_whole() => part,
                 _ => 0.0,
             })
             .collect();
@@ -206,22 +230,26 @@ impl Batch {
         Joint { markets, flows, parts, prices, bound, relaxed, value, thrift }
     }
 
+    /// Orders that are filled in any case, without those that are `out`.
+    fn given(&self, out: &[usize]) -> Vec<usize> {
+        (0..self.orders.len()).filter(|k| self.orders[*k].extent == Extent::Given && !out.contains(k)).collect()
+    }
+
     /// The way through an order.
     fn hop(&self, order: usize) -> Hop {
         Hop { market: self.first + order as MarketId, input: 0, output: 1 }
     }
 
     /// The bound over all markets and orders at some prices, gas at its cost. A fee is kept of what is sold, so gas costs no more than the
-    /// cheapest of the tokens sold. In `whole` the settlement's own gas is counted at so many times its cost.
-    fn bound_at(&self, whole: &View, prices: &[f64], thrift: f64) -> f64 {
+    /// cheapest of the tokens sold. In `whole` the gas that is needed in any case, so much `fixed`, is counted at so many times its cost.
+    fn bound_at(&self, whole: &View, prices: &[f64], fixed: f64, thrift: f64) -> f64 {
         let mut prices = prices.to_vec();
         for &(token, floor) in &self.floors {
             prices[token as usize] = prices[token as usize].max(floor);
         }
         let cheapest = self.orders.iter().map(|o| prices[o.sell as usize]).fold(1.0, f64::min);
-        let gas = self.problem.gas;
-        let fixed = gas.fixed * gas.price;
-        whole.bound(&prices, gas.price * cheapest) + fixed * (thrift - cheapest)
+        let price = self.problem.gas.price;
+        whole.bound(&prices, price * cheapest) + fixed * price * (thrift - cheapest)
     }
 
     /// What no choice of orders, markets and fills can exceed, however much is left over and whatever gas it takes, at its cost: looked for
@@ -233,7 +261,7 @@ impl Batch {
         search.prices.copy_from_slice(prices);
         let view = search.whole.clone();
         search.refine(&view, &STAGES);
-        self.bound_at(&search.whole, &search.prices, 1.0)
+        self.bound_at(&search.whole, &search.prices, self.problem.gas.fixed, 1.0)
     }
 
     /// The problem with some orders traded whatever they bring, and gas counted at so many times its cost.
@@ -258,7 +286,7 @@ impl Batch {
 
     /// A choice for some of its orders only: its markets, others where those help, prices, parts of orders that need not be whole, and flows.
     pub fn only(&self, joint: &Joint, stay: &[usize], barred: &[Hop], budget: &Budget) -> Option<Joint> {
-        let (filled, open): (Vec<usize>, Vec<usize>) = stay.iter().partition(|&&k| self.orders[k].whole);
+        let (filled, open): (Vec<usize>, Vec<usize>) = stay.iter().partition(|&&k| self.orders[k].is_whole());
         let problem = self.forced(&filled, joint.thrift);
         let gone = (0..self.orders.len()).filter(|k| !open.contains(k)).map(|k| self.hop(k));
         let barred: Vec<Hop> = barred.iter().copied().chain(gone).collect();
@@ -288,7 +316,10 @@ impl Batch {
         let view = View::part(&self.snapshot.markets, &problem, &kept, 0.0, &mut Renumber::default());
         let price = |t: &Token| choice.prices.iter().find(|p| p.0 == *t).map_or(1.0, |p| p.1);
         let nu: Vec<f64> = view.tokens.iter().map(price).collect();
-        let flows = program::solve(&view, &nu, BALANCED, None).unwrap_or_default();
+        // What the markets answer to the prices is nearly right.
+        let answers = program::answers(&view, &nu, &Smoothing { gas: None, gas_value: 0.0, linear: FINE });
+        let flows = program::solve_around(&view, &nu, BALANCED, &answers).or_else(|_| program::solve(&view, &nu, BALANCED, None));
+        let flows = flows.unwrap_or_default();
         self.split(flows.markets)
     }
 
@@ -311,6 +342,8 @@ pub struct Opening<'b> {
     prices: Vec<f64>,
     bound: f64,
     barred: Vec<Hop>,
+    /// Orders that are filled in any case.
+    given: Vec<usize>,
     thrift: f64,
 }
 
@@ -331,12 +364,12 @@ impl Opening<'_> {
 
     /// Gas of all.
     pub fn gas(&self) -> f64 {
-        self.batch.gas(&self.best.kept)
+        self.batch.gas(&self.best.kept) + self.batch.gas_of(&self.given)
     }
 
     /// What it is worth, gas at its cost.
     pub fn value(&self) -> f64 {
-        self.batch.at_cost(self.best.value, self.thrift, &self.best.kept, &[])
+        self.batch.at_cost(self.best.value, self.thrift, &self.best.kept, &self.given)
     }
 
     /// What no choice can exceed.
@@ -346,7 +379,7 @@ impl Opening<'_> {
 
     /// Adds and drops markets and orders for as long as that helps.
     pub fn climb(&mut self, budget: &Budget) {
-        let problem = self.batch.forced(&[], self.thrift);
+        let problem = self.batch.forced(&self.given, self.thrift);
         let mut search = Search::new(&self.batch.snapshot, &problem, None, &self.barred, budget);
         search.prices.clone_from_slice(&self.prices);
         search.gas_value = problem.gas.price * self.prices[problem.gas.token as usize];
@@ -360,7 +393,7 @@ impl Opening<'_> {
     /// Settles which of the orders that must be whole are filled. `None` where there are none that can be.
     pub fn settle(&self, effort: Effort, budget: &Budget) -> Option<Joint> {
         let Self { batch, best, prices, barred, thrift, .. } = self;
-        let (forced, left_out) = (Vec::new(), Vec::new());
+        let (forced, left_out) = (self.given.clone(), Vec::new());
         Settling { batch, best: best.clone(), forced, left_out, barred, prices, thrift: *thrift, budget }
             .settle(effort, [self.bound, self.value()])
     }
@@ -406,13 +439,16 @@ impl Settling<'_> {
         kept.extend(open.iter().map(|&k| Kept { market: market(k), coins: 0b11 }));
         kept.sort_unstable_by_key(|k| k.market);
         kept.dedup_by_key(|k| k.market);
-        let mut view = View::part(&batch.snapshot.markets, &batch.problem, &kept, 0.0, &mut Renumber::default());
+        let problem = batch.forced(&self.forced, 1.0);
+        let mut view = View::part(&batch.snapshot.markets, &problem, &kept, 0.0, &mut Renumber::default());
         view.bar(self.barred);
         let nu: Vec<f64> = view.tokens.iter().map(|&t| self.price(t)).collect();
         let gas = |k: usize| batch.orders[k].gas * batch.problem.gas.price * self.thrift;
         let orders = open.iter().map(|&k| (market(k), gas(k))).collect();
         let filled = program::whole(&view, &nu, WIDE, &orders).ok()?;
-        (self.forced, self.left_out) = open.iter().copied().partition(|&k| filled.contains(&market(k)));
+        let (filled, left_out): (Vec<usize>, Vec<usize>) = open.iter().partition(|&&k| filled.contains(&market(k)));
+        self.forced.extend(filled);
+        self.left_out = left_out;
         self.best = self.attempt(&self.forced, &self.left_out)?;
         self.decide()?;
         Some(self)
@@ -425,7 +461,7 @@ impl Settling<'_> {
             .orders
             .iter()
             .enumerate()
-            .filter(|(k, order)| order.whole && !self.barred.contains(&self.batch.hop(*k)) && !self.forced.contains(k));
+            .filter(|(k, order)| order.is_whole() && !self.barred.contains(&self.batch.hop(*k)) && !self.forced.contains(k));
         let far =
             |order: &Order| (self.price(order.sell) * order.sell_amount / (self.price(order.buy) * order.buy_amount)).ln().abs();
         let mut near: Vec<(f64, usize)> = orders.map(|(k, order)| (far(order), k)).filter(|o| o.0 < HOPELESS).collect();
@@ -460,7 +496,7 @@ impl Settling<'_> {
         loop {
             let orders = &self.batch.orders;
             let parts = self.batch.parts(&self.best, &self.batch.forced(&self.forced, self.thrift), self.budget);
-            let open = parts.into_iter().filter(|(k, part)| orders[*k].whole && *part < WHOLE && !self.forced.contains(k));
+            let open = parts.into_iter().filter(|(k, part)| orders[*k].is_whole() && *part < WHOLE && !self.forced.contains(k));
             let mut open: Vec<(usize, f64)> = open.collect();
             open.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
             let Some(&(k, _)) = open.first() else { return Some(()) };
@@ -493,7 +529,7 @@ impl Settling<'_> {
                 return Some(());
             }
             // The last to be forced had the least to offer.
-            without.push(self.forced.pop()?);
+            without.push(self.forced.pop_if(|k| self.batch.orders[*k].extent != Extent::Given)?);
         }
     }
 
@@ -513,7 +549,7 @@ impl Settling<'_> {
             let Some(choice) = self.attempt(&with, &without).filter(|choice| choice.value > self.best.value) else { continue };
             let parts = self.batch.parts(&choice, &self.batch.forced(&with, self.thrift), self.budget);
             let orders = &self.batch.orders;
-            let whole = parts.iter().all(|(k, part)| !orders[*k].whole || *part >= WHOLE || with.contains(k));
+            let whole = parts.iter().all(|(k, part)| !orders[*k].is_whole() || *part >= WHOLE || with.contains(k));
             if whole {
                 (self.best, self.forced, self.left_out) = (choice, with, without);
             }

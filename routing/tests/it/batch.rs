@@ -2,14 +2,18 @@
 
 use ballast_routing::curve::{Curve, Product};
 use ballast_routing::{
-    Batch, Budget, Clearing, Distance, Effort, Exact, GasPrice, Joint, Leftover, Markets, Order, Presence, Snapshot, Start,
-    ToClear, Token, Trade,
+    Batch, Budget, Clearing, Distance, Effort, Exact, Extent, GasPrice, Joint, Leftover, Markets, Order, Presence, Snapshot,
+    Start, ToClear, Token, Trade,
 };
 
 const GAS: GasPrice = GasPrice { token: 3, price: 1e-6, fixed: 100e3 };
 
 fn order(sell: Token, buy: Token, sell_amount: f64, buy_amount: f64, whole: bool) -> Order {
-    Order { sell, buy, sell_amount, buy_amount, whole, gas: 50e3 }
+    Order { sell, buy, sell_amount, buy_amount, extent: extent(whole), gas: 50e3 }
+}
+
+fn extent(whole: bool) -> Extent {
+    if whole { Extent::Whole } else { Extent::Part }
 }
 
 fn snapshot(pools: &[(Token, Token, f64, f64)]) -> Snapshot {
@@ -63,7 +67,7 @@ fn solved(pools: &[(Token, Token, f64, f64)], orders: &[Order]) -> Option<(Joint
                 exact: Exact::Sold,
                 rate: o.buy_amount / o.sell_amount,
                 fee: [0.1; 2],
-                fill: [if o.whole { most } else { 0.0 }, most],
+                fill: [if o.is_whole() { most } else { 0.0 }, most],
                 start: most * part,
                 weight: 1.0,
             }
@@ -139,7 +143,7 @@ fn universe(seed: u64, tokens: u32, pools: usize, count: usize, whole: f64) -> (
             let (sell, buy) = pair(&mut rng);
             let size = 10f64.powf(rng.random_range(2.5..4.5));
             let limit = 1.0 - rng.random_range(-0.002..0.02_f64);
-            Order { sell, buy, sell_amount: size, buy_amount: size * limit, whole: rng.random_bool(whole), gas: 50e3 }
+            Order { sell, buy, sell_amount: size, buy_amount: size * limit, extent: extent(rng.random_bool(whole)), gas: 50e3 }
         })
         .collect();
     (Snapshot::new(markets), orders)
@@ -162,7 +166,7 @@ fn batches_are_cleared_near_their_bound() {
             .iter()
             .map(|&k| {
                 let (o, most) = (&orders[k], orders[k].sell_amount - own);
-                let fill = [if o.whole { most } else { 0.0 }, most];
+                let fill = [if o.is_whole() { most } else { 0.0 }, most];
                 let (rate, start) = (o.buy_amount / o.sell_amount, most * joint.parts[k]);
                 Trade { sell: o.sell, buy: o.buy, exact: Exact::Sold, rate, fee: [own, fee.max(own)], fill, start, weight: 1.0 }
             })
@@ -195,6 +199,20 @@ fn batches_are_cleared_near_their_bound() {
         all_missed += missed;
     }
     assert!(all_missed < 3, "{all_missed}");
+}
+
+/// A given order is filled though its limit is far from what the pool pays; one that may be left out is left out there.
+#[test]
+fn what_is_given_is_filled_whatever_it_brings() {
+    let pool = [(0, 1, 1e4, 1e4)];
+    let dear = order(0, 1, 1e3, 990.0, true);
+    let good = order(1, 0, 300.0, 250.0, true);
+    assert_eq!(solved(&pool, &[dear, good]).unwrap().0.parts, [0.0, 1.0]);
+    let (joint, trades, clearing) = solved(&pool, &[Order { extent: Extent::Given, ..dear }, good]).unwrap();
+    assert_eq!(joint.parts, [1.0, 1.0]);
+    // It misses its limit, and the other has a better price for that.
+    assert!(trades[0].surplus(clearing.amounts(0, &trades[0])) < 0.0 && clearing.short.is_empty(), "{clearing:?}");
+    assert!(joint.value <= joint.relaxed + 1e-4 && joint.relaxed <= joint.bound + 1e-4, "{joint:?}");
 }
 
 /// One to be filled in any part meets three that must be whole. The best of them leaves no room for another; the two that are a little

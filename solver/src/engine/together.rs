@@ -1,5 +1,6 @@
 //! Several orders in one settlement: all of an auction, or those of one pair of tokens.
 
+use ballast_routing::Extent;
 use std::time::{Duration, Instant};
 
 use alloy_primitives::U256;
@@ -159,7 +160,7 @@ impl Solver<'_> {
     }
 
     fn attempt(&self, orders: &[usize], floors: Floors) -> Result<Attempt<'_>, String> {
-        Attempt::new(self.auction, self.liquidity, self.config, orders, floors)
+        Attempt::new(self.auction, self.liquidity, self.config, orders, floors, Extent::Part)
     }
 
     fn solve(&self, id: u64, attempt: &mut Attempt, sink: &(dyn Fn(&Verified) + Sync)) -> Result<Together, String> {

@@ -38,7 +38,7 @@ impl Case {
     }
 
     fn of(request: &wire::Auction, uid: OrderUid) -> Self {
-        let (auction, report) = solve(request, &Config::default());
+        let (auction, report) = solve(request, &Config { batch: false, ..Config::default() });
         let solution =
             filled(&auction, &report, uid).unwrap_or_else(|| panic!("{:?}", report.answers)).verified.solution().clone();
         let order = request.orders.iter().flatten().find(|order| order.uid == uid).unwrap().clone();

@@ -9,6 +9,11 @@ use ballast_wire::{Auction, OrderUid};
 
 use crate::support::{bound, dropped, ether, filled, modest, solve, swaps, through_json, uids, used};
 
+/// Each order by itself, for what is said of orders.
+fn single() -> Config {
+    Config { batch: false, ..Config::default() }
+}
+
 const FACTORS: [f64; 3] = [2.5, 10.0, 1e6];
 
 /// A sane universe.
@@ -31,14 +36,14 @@ fn with_poison(sane: &Auction, kind: Poison, factor: f64) -> (Auction, String, V
 
 #[test]
 fn a_pool_off_the_consensus_changes_nothing() {
-    for seed in [1, 2] {
+    for (seed, config) in [(1, Config::default()), (2, single())] {
         let sane = sane(seed);
-        let before = through_json(&solve(&sane, &Config::default()).1);
+        let before = through_json(&solve(&sane, &config).1);
         assert!(before.len() >= 3, "only {} solutions", before.len());
         for kind in Poison::ALL {
             for factor in FACTORS.into_iter().flat_map(|f| [f, 1.0 / f]) {
                 let (auction, id, _) = with_poison(&sane, kind, factor);
-                let (_, report) = solve(&auction, &Config::default());
+                let (_, report) = solve(&auction, &config);
                 // What no contract could hold is refused before anyone looks at prices.
                 let out = report.drops.iter().find(|drop| drop.name.as_deref() == Some(&id));
                 let out = out.unwrap_or_else(|| panic!("{kind:?} {factor}: not left out"));
@@ -53,7 +58,7 @@ fn a_pool_off_the_consensus_changes_nothing() {
 /// Without a reference price a token is priced by its pools, and the poisoned one is among them.
 #[test]
 fn the_poisoned_value_is_not_promised_when_only_pools_price_its_tokens() {
-    let config = Config { max_arbitrage_per_pool: 0.05, max_arbitrage_per_auction: 0.05, ..Config::default() };
+    let config = Config { max_arbitrage_per_pool: 0.05, max_arbitrage_per_auction: 0.05, ..single() };
     let sane = sane(3);
     let (_, _, coins) = with_poison(&sane, Poison::Depegged, 10.0);
     for unpriced in [&coins[..1], &coins[1..], &coins[..]] {
@@ -97,14 +102,14 @@ fn stale(seed: u64) -> Auction {
 fn cycles_earn_no_more_than_the_caps() {
     for seed in [1, 2] {
         let request = stale(seed);
-        let (auction, free) = solve(&request, &Config::default());
+        let (auction, free) = solve(&request, &single());
         let most = free.filled().map(|(_, f)| f.arbitrage).fold(0.0, f64::max);
         let cap = most / 4.0;
         assert!(cap > 1e-4, "nothing to be capped: {most}");
         for config in [
-            Config { max_arbitrage_per_pool: cap / 4.0, max_arbitrage_per_auction: cap, ..Config::default() },
-            Config { max_arbitrage_per_auction: cap, ..Config::default() },
-            Config { max_arbitrage_per_auction: 0.0, ..Config::default() },
+            Config { max_arbitrage_per_pool: cap / 4.0, max_arbitrage_per_auction: cap, ..single() },
+            Config { max_arbitrage_per_auction: cap, ..single() },
+            Config { max_arbitrage_per_auction: 0.0, ..single() },
         ] {
             let (_, capped) = solve(&request, &config);
             for (index, found) in capped.filled() {
@@ -128,8 +133,8 @@ fn cycles_earn_no_more_than_the_caps() {
 fn orders_are_filled_without_arbitrage_too() {
     for seed in [1, 2] {
         let request = stale(seed);
-        let (_, free) = solve(&request, &Config::default());
-        let config = Config { max_arbitrage_per_pool: 0.0, max_arbitrage_per_auction: 0.0, ..Config::default() };
+        let (_, free) = solve(&request, &single());
+        let config = Config { max_arbitrage_per_pool: 0.0, max_arbitrage_per_auction: 0.0, ..single() };
         let (_, capped) = solve(&request, &config);
         let lost: Vec<_> = free
             .filled()

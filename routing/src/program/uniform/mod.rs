@@ -15,9 +15,11 @@
 //! Fees are found along with the prices: each order pays for itself, and for what all need each pays its share, unless another can bear
 //! more and it cannot.
 
+mod rows;
 mod step;
 
-use self::step::Step;
+use self::rows::Rows;
+use self::step::{Step, Stepped};
 use super::{Builder, LARGEST, ProgramError};
 use crate::market::{MarketId, Token};
 use crate::path::Hop;
@@ -37,6 +39,8 @@ const SHORT: f64 = 1000.0;
 const NOTHING: f64 = 1e-10;
 /// What it costs to move a price, as a part of what the move is worth to those who gain by it.
 const MOVED: f64 = 1e-4;
+/// Times that a programme is solved again with what it missed.
+const MORE_ROWS: usize = 3;
 /// What it costs that an order pays more than its share, as a part of that.
 const UNFAIR: f64 = 0.1;
 /// The most of what is filled that a fee takes.
@@ -243,10 +247,20 @@ impl ToClear<'_> {
         let unit = trades.iter().map(|t| t.fill[1]).fold(f64::MIN_POSITIVE, f64::max) / LARGEST;
         let (mut flows, mut short, mut solved, mut failed) = (self.flows.to_vec(), Vec::new(), false, None);
         for &(reach, width) in self.presence.reaches(self.distance) {
-            let mut build = Builder::new(&view, unit);
-            build.around(&nu, width, &flows);
-            let step = Step { build, clear: self, ends: &ends, roots: &roots, nu: &nu, prices: &prices, fills: &fills };
-            let step = match step.solve(reach) {
+            let step = |kept: &Rows| {
+                let mut build = Builder::new(&view, unit);
+                build.around(&nu, width, &flows);
+                Step { build, clear: self, ends: &ends, roots: &roots, nu: &nu, prices: &prices, fills: &fills, kept }
+                    .solve(reach)
+            };
+            let amounts = |fills: &[f64], shifts: &[f64]| -> Vec<[f64; 2]> {
+                let amounts = |(k, (trade, &[s, b])): (usize, (&Trade, &[usize; 2]))| {
+                    trade.amounts(fills[k], prices[s] / prices[b] * (shifts[s] - shifts[b]).exp())
+                };
+                trades.iter().zip(&ends).enumerate().map(amounts).collect()
+            };
+            let kept = Rows::near(self, &amounts(&fills, &vec![0.0; prices.len()]), reach);
+            let step = match self.with_rows(kept, step, |stepped| amounts(&stepped.fills, &stepped.shifts)) {
                 Ok(step) => step,
                 // It may fail on numbers that are nearly the same; others will do.
                 Err(error) => {
@@ -275,6 +289,23 @@ impl ToClear<'_> {
         prices.sort_by_key(|p| p.0);
         prices.dedup_by_key(|p| p.0);
         Ok(Clearing { flows, prices, fills, fees, short })
+    }
+
+    /// Solves a programme with some rows, and again with those that the answer's `amounts` miss.
+    fn with_rows(
+        &self,
+        mut kept: Rows,
+        solve: impl Fn(&Rows) -> Result<Stepped, ProgramError>,
+        amounts: impl Fn(&Stepped) -> Vec<[f64; 2]>,
+    ) -> Result<Stepped, ProgramError> {
+        for _ in 0..MORE_ROWS {
+            let Ok(stepped) = solve(&kept) else { break };
+            let extra: Vec<f64> = self.trades.iter().zip(&stepped.fees).map(|(trade, fee)| fee - trade.fee[0]).collect();
+            if !kept.add_missed(self, &amounts(&stepped), &extra) {
+                return Ok(stepped);
+            }
+        }
+        solve(&Rows::all(self))
     }
 }
 

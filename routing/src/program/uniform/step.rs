@@ -2,7 +2,8 @@
 
 use good_lp::{Expression, Variable, constraint, variable};
 
-use super::{ASTRAY, Claim, Exact, LARGEST, MISSED, MOST_FEE, MOVED, NOTHING, Presence, SHORT, ToClear, Trade, UNFAIR};
+use super::rows::{Rows, floors, sole};
+use super::{ASTRAY, Claim, Exact, LARGEST, MISSED, MOST_FEE, MOVED, NOTHING, Presence, SHORT, ToClear, UNFAIR};
 use crate::market::Token;
 use crate::problem::Flow;
 use crate::program::{Builder, ProgramError, read};
@@ -34,6 +35,8 @@ pub(super) struct Step<'a, 'v, 'm> {
     pub nu: &'a [f64],
     pub prices: &'a [f64],
     pub fills: &'a [f64],
+    /// What is to be kept by name; all else is far from being missed.
+    pub kept: &'a Rows,
 }
 
 pub(super) struct Stepped {
@@ -45,25 +48,6 @@ pub(super) struct Stepped {
 }
 
 impl Step<'_, '_, '_> {
-    /// The trade that a claim is of, if there is no other and what it pays is fixed: then it claims a surplus and nothing else.
-    fn sole(&self, claim: &Claim) -> Option<usize> {
-        let &[k] = claim.trades.as_slice() else { return None };
-        let trade = &self.clear.trades[k];
-        (trade.exact == Exact::Sold && trade.fill[0] == trade.fill[1]).then_some(k)
-    }
-
-    /// The surplus that each trade is to be left with, for itself.
-    fn floors(&self) -> Vec<f64> {
-        let mut floors = vec![0.0_f64; self.clear.trades.len()];
-        for claim in self.clear.claims {
-            if let Some(k) = self.sole(claim) {
-                let Trade { rate, fee, fill, .. } = self.clear.trades[k];
-                floors[k] = floors[k].max(claim.surplus).max((claim.price - rate) * (fill[1] + fee[0]));
-            }
-        }
-        floors
-    }
-
     pub fn solve(mut self, reach: f64) -> Result<Stepped, ProgramError> {
         let unit = self.build.unit;
         let ToClear { trades, claims, presence, .. } = *self.clear;
@@ -90,9 +74,11 @@ impl Step<'_, '_, '_> {
             ways.iter().for_each(|&way| self.build.objective.add_mul(-MOVED, way));
             shift[t] = Some(ways);
         }
-        let floors = self.floors();
-        let shared_claims: Vec<&Claim> = claims.iter().filter(|claim| self.sole(claim).is_none()).collect();
+        let floors = floors(self.clear);
+        let shared_claims =
+            claims.iter().zip(&self.kept.claims).filter(|(claim, kept)| **kept && sole(self.clear, claim).is_none());
         let mut fill = Vec::with_capacity(trades.len());
+        let mut owns = vec![0.0_f64; trades.len()];
         let mut given: Vec<Given> = Vec::with_capacity(trades.len());
         let shared = trades.iter().any(|trade| trade.fee[1] > trade.fee[0]);
         // What is paid beyond the least fees, less the shares of those who are there.
@@ -116,13 +102,16 @@ impl Step<'_, '_, '_> {
             };
             let [fee, share] = [trade.fee[0] / unit, (trade.fee[1] - trade.fee[0]) / unit];
             let extra = if shared {
-                let own = self.build.variables.add(variable().min(0.0).max(share.min(MOST_FEE * most)));
+                let own = share.min(MOST_FEE * most);
+                let relief = self.build.variables.add(variable().min(0.0).max(own));
+                self.build.objective.add_mul(-trade.rate * trade.weight - UNFAIR, relief);
                 // Who gains nothing that is counted would pay for all.
                 let others = if trade.weight > 0.0 { MOST_FEE * most } else { 0.0 };
+                let others = others.min(self.kept.spare[k] / (trade.rate * unit));
                 let others = self.build.variables.add(variable().min(0.0).max(others));
-                self.build.objective.add_mul(-UNFAIR, others);
-                fill.push([amount, own, others]);
-                own + others
+                fill.push([amount, relief, others]);
+                owns[k] = own * unit;
+                own - relief + others
             } else {
                 fill.push([amount, zero, zero]);
                 Expression::default()
@@ -161,16 +150,18 @@ impl Step<'_, '_, '_> {
             common += extra - this.share(share);
             this.surplus = this.bought.clone() - trade.rate * paid.clone();
             this.paid = paid;
-            let missed = self.build.variables.add(variable().min(0.0));
             self.build.objective += trade.weight * this.surplus.clone();
-            self.build.objective.add_mul(-MISSED, missed);
-            self.build.held.push(constraint::geq(this.surplus.clone() + missed - this.share(floors[k] / unit), 0.0));
+            if self.kept.limits[k] {
+                let missed = self.build.variables.add(variable().min(0.0));
+                self.build.objective.add_mul(-MISSED, missed);
+                self.build.held.push(constraint::geq(this.surplus.clone() + missed - this.share(floors[k] / unit), 0.0));
+            }
             given.push(this);
         }
         if shared {
             self.build.held.push(constraint::geq(common, 0.0));
         }
-        for claim in &shared_claims {
+        for (claim, _) in shared_claims {
             let behind = self.build.variables.add(variable().min(0.0));
             self.build.objective.add_mul(-MISSED, behind);
             let (mut price, mut surplus) = (Expression::from(behind), Expression::from(behind));
@@ -217,8 +208,8 @@ impl Step<'_, '_, '_> {
             .collect();
         let (mut fills, mut fees) = (Vec::with_capacity(trades.len()), Vec::with_capacity(trades.len()));
         for (k, trade) in trades.iter().enumerate() {
-            let [x, own, more] = std::array::from_fn(|_| others.next().unwrap_or_default() * unit);
-            let extra = (own + more).max(0.0);
+            let [x, relief, more] = std::array::from_fn(|_| others.next().unwrap_or_default() * unit);
+            let extra = (owns[k] - relief + more).max(0.0);
             let at_fee = trade.at(trade.fee[0] + extra);
             let x = if trade.exact == Exact::Sold { x - extra } else { x };
             fills.push(x.clamp(if given[k].part.is_some() { 0.0 } else { at_fee.fill[0] }, at_fee.fill[1]));

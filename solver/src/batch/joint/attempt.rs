@@ -1,6 +1,6 @@
 //! From a choice of markets and orders to a batch: the first choice at once, then the best, and again without those that had to go.
 
-use ballast_routing::{Batch, Budget, Distance, Effort, GasPrice, Hop, Joint as Choice, Start, Token};
+use ballast_routing::{Batch, Budget, Distance, Effort, Extent, GasPrice, Hop, Joint as Choice, Start, Token};
 
 use super::clear::{Chosen, Cleared, LITTLE, Lessons};
 use super::fair::Manner;
@@ -24,6 +24,8 @@ const ROOM: f64 = 1.1;
 const TRIES: usize = 3;
 /// A batch that is worth this part of its choice is well settled.
 const WELL: f64 = 0.97;
+/// Why a choice is none that takes too much gas.
+const HEAVY: &str = "it takes more gas than a settlement may";
 /// Times that a choice is cleared again without what stood in its way.
 const REPAIRS: usize = 16;
 
@@ -37,6 +39,7 @@ pub struct Attempt<'a> {
     pub(super) batch: Batch,
     lessons: Lessons,
     best: Option<Best>,
+    is_heavy: bool,
 }
 
 /// What came of the best choice so far.
@@ -58,7 +61,8 @@ struct Course<'f> {
 }
 
 impl<'a> Attempt<'a> {
-    /// Lays `orders` out, those that can be part of a batch. No pair will be left with less than its floor.
+    /// Lays `orders` out, those that can be part of a batch. No pair will be left with less than its floor. How much may be filled of orders that
+    /// were [`entered`](Auction::enter) is up to the caller.
     ///
     /// # Errors
     /// In words, where there are none, or amounts that make no sense.
@@ -68,8 +72,10 @@ impl<'a> Attempt<'a> {
         config: &'a Config,
         orders: &[usize],
         floors: Floors,
+        entered: Extent,
     ) -> Result<Self, String> {
-        let members: Vec<Member> = orders.iter().filter_map(|&k| Member::new(auction, liquidity, config, k)).collect();
+        let member = |&k: &usize| Member::new(auction, liquidity, config, k, entered);
+        let members: Vec<Member> = orders.iter().filter_map(member).collect();
         if members.is_empty() {
             return Err("no order can be part of a batch".to_owned());
         }
@@ -77,12 +83,17 @@ impl<'a> Attempt<'a> {
         let gas = GasPrice { token: liquidity.numeraire(), price: liquidity.gas_price, fixed };
         let legs = members.iter().map(|m| m.leg).collect();
         let batch = Batch::new(&liquidity.snapshot, legs, &leftovers(&members), gas).map_err(|e| e.to_string())?;
-        Ok(Self { auction, liquidity, config, floors, members, batch, lessons: Lessons::default(), best: None })
+        Ok(Self { auction, liquidity, config, floors, members, batch, lessons: Lessons::default(), best: None, is_heavy: false })
     }
 
     /// What each pair could have in a bid of its own.
     pub fn floors(&self) -> &Floors {
         &self.floors
+    }
+
+    /// Whether the last choice took more gas than a settlement may.
+    pub fn is_heavy(&self) -> bool {
+        self.is_heavy
     }
 
     /// Solves it, from `warm` prices. Each batch that is better than those before goes to `found`. Returns what no batch exceeds, in value
@@ -142,7 +153,7 @@ impl<'a> Attempt<'a> {
             out.extend(gone);
         }
         let Course { lessons, best, why, .. } = course;
-        (self.lessons, self.best) = (lessons, best);
+        (self.lessons, self.best, self.is_heavy) = (lessons, best, why == HEAVY);
         match &mut self.best {
             Some(best) => {
                 best.welfare.bound = bound;
@@ -223,9 +234,9 @@ impl<'a> Attempt<'a> {
         let mut choice = original.clone();
         let cleared = self.at_choice(&choice)?;
         self.rehearse(&choice, &cleared, lessons);
-        let heavy = self.heaviest(&cleared, cleared.gas());
+        let heavy = self.heaviest(&cleared, cleared.gas()).ok_or(HEAVY)?;
         if !heavy.is_empty() && original.thrift < MOST_THRIFT {
-            return Err("it takes more gas than a settlement may".to_owned());
+            return Err(HEAVY.to_owned());
         }
         let (mut cleared, mut gone) = self.leave(&mut choice, &lessons.barred, cleared, &heavy, Vec::new(), stop)?;
         let mut distance = Distance::Far;
@@ -254,7 +265,7 @@ impl<'a> Attempt<'a> {
                 }
                 Err(Obstacle::Heavy(gas)) => {
                     tracing::debug!(gas, "more gas than a settlement may take");
-                    self.heaviest(&fair, gas)
+                    self.heaviest(&fair, gas).ok_or(HEAVY)?
                 }
                 Err(Obstacle::Barred(ways)) => {
                     tracing::debug!(?ways, "barred");
@@ -318,10 +329,12 @@ impl<'a> Attempt<'a> {
         self.at_choice(choice)
     }
 
-    /// Where a settlement takes more `gas` than it may: the trades that gain least by what they take of it.
-    fn heaviest(&self, cleared: &Cleared, gas: u64) -> Vec<usize> {
+    /// Where a settlement takes more `gas` than it may: the trades that gain least by what they take of it. `None` where those that are given
+    /// are too much by themselves.
+    fn heaviest(&self, cleared: &Cleared, gas: u64) -> Option<Vec<usize>> {
         let mut over = gas.saturating_sub(self.config.max_gas);
-        let mut order: Vec<usize> = (0..cleared.trades.len()).collect();
+        let may_leave = |k: &usize| self.members[cleared.trades[*k].member].leg.extent != Extent::Given;
+        let mut order: Vec<usize> = (0..cleared.trades.len()).filter(may_leave).collect();
         let gain = |k: usize| cleared.surplus(k) / cleared.trades[k].share as f64;
         order.sort_by(|&a, &b| gain(a).total_cmp(&gain(b)));
         let leaves = |&k: &usize| {
@@ -329,7 +342,8 @@ impl<'a> Attempt<'a> {
             over = over.saturating_sub(cleared.trades[k].share);
             leaves
         };
-        order.into_iter().take_while(leaves).collect()
+        let heaviest = order.into_iter().take_while(leaves).collect();
+        (over == 0).then_some(heaviest)
     }
 
     /// What cycles of the steps earn, unless it is more than is believable.

@@ -121,7 +121,7 @@ impl Attempt<'_> {
                 Exact::Bought => (order.buy_amount, order.buy),
             };
             let unit = self.liquidity.units.get(token).unwrap_or(1.0);
-            let whole = member.leg.whole || *fill >= traded.trade.fill[1] * (1.0 - 1e-9);
+            let whole = member.leg.is_whole() || *fill >= traded.trade.fill[1] * (1.0 - 1e-9);
             let executed = if whole { most } else { from_f64(fill / unit).unwrap_or(most).min(most) };
             fills.push(Fill { order: member.index, executed, fee, gas: traded.gas });
         }

@@ -8,7 +8,7 @@ use ballast_routing::{Claim, Distance, Joint as Choice, Presence, Trade};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use super::clear::{Chosen, Cleared, Lessons, Terms};
+use super::clear::{Chosen, Cleared, Lessons, Terms, Traded};
 use super::prices::{Part, Prices};
 use super::{Attempt, Fill, Pair};
 use crate::batch::execute::from_f64;
@@ -33,9 +33,6 @@ const ROUNDS: usize = 5;
 const FAIR: f64 = 1e-6;
 /// A pair is paid this much more than the single path would pay, as a part of that.
 const BETTER: f64 = 1e-6;
-/// Orders that are judged by more than their price may get that part of what the single path would pay: where nobody else trades, there
-/// is nothing better.
-const LENIENT: f64 = 1.0 - 1e-4;
 /// A claim is met that lacks no more than this part of what it was raised by.
 const MET: f64 = 0.5;
 
@@ -49,16 +46,16 @@ pub(super) enum Manner {
 }
 
 impl Attempt<'_> {
-    /// What each pair claims at these fills.
+    /// What each pair claims at these fills, by those of its orders that claim anything.
     pub(super) fn claims(&self, cleared: &Cleared) -> Vec<Claim> {
         let mut pairs: FxHashMap<Pair, Vec<usize>> = FxHashMap::default();
-        for (k, traded) in cleared.trades.iter().enumerate().filter(|(_, t)| t.trade.weight > 0.0) {
+        let claims = |t: &Traded| t.trade.weight > 0.0 && self.auction.claims(self.members[t.member].index);
+        for (k, traded) in cleared.trades.iter().enumerate().filter(|(_, t)| claims(t)) {
             pairs.entry([traded.trade.sell, traded.trade.buy]).or_default().push(k);
         }
         let claim = |(pair, trades): (Pair, Vec<usize>)| {
             let surplus = self.own(pair) * (1.0 + FAIR);
-            let strict = trades.iter().any(|&k| self.auction.claims(self.members[cleared.trades[k].member].index));
-            let price = self.single_path(pair, &trades, cleared).unwrap_or(0.0) * if strict { 1.0 + BETTER } else { LENIENT };
+            let price = self.single_path(pair, &trades, cleared).unwrap_or(0.0) * (1.0 + BETTER);
             // Who has nothing elsewhere claims nothing: his limit is kept in any case.
             (surplus > 0.0 || price > 0.0).then_some(Claim { trades, surplus, price })
         };

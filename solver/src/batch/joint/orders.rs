@@ -1,6 +1,6 @@
 //! Orders as the optimiser's: which can be part of a batch, and what their surplus is worth.
 
-use ballast_routing::{Exact, Leftover, Order as Leg, Trade};
+use ballast_routing::{Exact, Extent, Leftover, Order as Leg, Trade};
 use ballast_wire::{Class, Side};
 
 use crate::auction::{Auction, Order};
@@ -32,7 +32,7 @@ pub(super) struct Member {
 impl Member {
     /// `None` for an order that goes alone or not at all: one without a price, one that nothing scores, one whose fee is taken already,
     /// one that brings wrappers, which are for a whole settlement.
-    pub fn new(auction: &Auction, liquidity: &Liquidity, config: &Config, index: usize) -> Option<Self> {
+    pub fn new(auction: &Auction, liquidity: &Liquidity, config: &Config, index: usize, entered: Extent) -> Option<Self> {
         let order = auction.orders.get(index)?;
         let sell_amount = value(liquidity, order.sell, order.sell_amount)?;
         let buy_amount = value(liquidity, order.buy, order.buy_amount)?;
@@ -43,14 +43,12 @@ impl Member {
         if alone || above || !scored || !sane {
             return None;
         }
-        let leg = Leg {
-            sell: order.sell,
-            buy: order.buy,
-            sell_amount,
-            buy_amount,
-            whole: !order.partial,
-            gas: config.trade_gas as f64,
+        let extent = match order.partial {
+            _ if !auction.claims(index) => entered,
+            true => Extent::Part,
+            false => Extent::Whole,
         };
+        let leg = Leg { sell: order.sell, buy: order.buy, sell_amount, buy_amount, extent, gas: config.trade_gas as f64 };
         let exact = match order.side {
             Side::Sell => Exact::Sold,
             Side::Buy => Exact::Bought,
@@ -61,12 +59,12 @@ impl Member {
     /// The order as a trade that pays a `fee` (value units, the least and the fair one), to be filled for about `part`; `None` if the
     /// least takes all.
     pub fn trade(&self, fee: [f64; 2], part: f64) -> Option<Trade> {
-        let Leg { sell, buy, sell_amount, buy_amount, whole, .. } = self.leg;
+        let Leg { sell, buy, sell_amount, buy_amount, .. } = self.leg;
         let most = match self.exact {
             Exact::Sold => sell_amount - fee[0],
             Exact::Bought => buy_amount,
         };
-        let least = if whole { most } else { 0.0 };
+        let least = if self.leg.is_whole() { most } else { 0.0 };
         let rate = buy_amount / sell_amount * (1.0 + CLEAR);
         let weight = if self.scored { 1.0 } else { 0.0 };
         (most > 0.0).then_some(Trade { sell, buy, exact: self.exact, rate, fee, fill: [least, most], start: most * part, weight })

@@ -10,12 +10,13 @@
 //!
 //! First prices are looked for at which all can trade at once: what the vaults want is netted, the pools and the traders say at which prices
 //! they take the rest, and at these it is asked again what each vault wants (`prices`). So an intent is sized right from the beginning. It
-//! goes to the batch as orders to be filled in part, whose limits are near those prices: all prices within the limits are the same to a
-//! batch, and so nobody pays for the others. No limit is lower than what keeps any fill of any of the orders within what the intent may lose
-//! ([`orders`]). There it is an order like any other: what some vaults sell and others or traders buy is matched, pools trade the rest, all
-//! at one price a token, and everyone pays the gas of the swaps that their tokens go through. What comes of that is judged intent by intent.
-//! One that misses its conditions is sized anew at the prices that there were, asks for a little less where nobody paid that much, and
-//! leaves once that does not help; the others are solved again.
+//! goes to the batch as orders whose limits are near those prices: all prices within the limits are the same to a batch, and so nobody pays
+//! for the others. No limit is lower than what keeps any fill of any of the orders within what the intent may lose ([`orders`]). What the
+//! vaults trade is given ([`Extent::Given`]), since an intent is met whole or not at all: what some of them sell and others or traders buy is
+//! matched, pools trade the rest, all at one price a token, and everyone pays the gas of the swaps that their tokens go through. What comes of
+//! that is judged intent by intent. One that misses its conditions is sized anew at the prices that there were, asks for a little less where
+//! nobody paid that much, and leaves once that does not help; the others are solved again. Where no prices take all that is given, each order
+//! is filled for as much as finds a price, which shows whose does not.
 //!
 //! It is settled as other batches are, by CoW Protocol's settlement contract: our own ([`RebalanceSettlement`](super::abi)) runs one vault's
 //! plan at a time, and no trader's order. So what is held on chain is each order's limit, and with it the loss; that the rest of an intent's
@@ -28,6 +29,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use alloy_primitives::{Address, U256};
+use ballast_routing::Extent;
 use ballast_wire as wire;
 use ballast_wire::intent::Asset;
 use rayon::prelude::*;
@@ -54,11 +56,17 @@ const ROOM: f64 = 4e-4;
 const MORE_ROOM: f64 = 5.0;
 /// How far below the prices that are expected the vaults' orders ask at first, as a part of what they sell, gas besides. What is paid is
 /// nearer to them: it is the last part of what is traded that costs most, and a batch trades up to where that costs what limits allow.
-const SPREAD: f64 = 4e-3;
+const SPREAD: f64 = 1e-3;
 /// What the spread grows by.
 const WIDER: f64 = 3.0;
 /// Times that prices are looked for from what the vaults want at those before.
 const LOOKS: usize = 3;
+/// The part of a settlement's gas that the vaults' orders may take, their swaps besides; and the part of them that is tried again where it was
+/// too much.
+const ORDERS_GAS: f64 = 0.6;
+const FEWER: f64 = 0.7;
+/// Rounds after which all who fail leave at once.
+const PATIENT: usize = 5;
 /// Times that an intent may ask for other things before it leaves.
 const TRIES: usize = 4;
 /// A part of an order that is as good as all.
@@ -128,6 +136,9 @@ pub enum Left {
         /// How much of its orders the batch fills, in percent: of the one that is filled least.
         filled: u8,
     },
+    /// Those before it take all the gas that a settlement may.
+    #[error("the settlement is full: those before it take all the gas that it may; it is one of the next")]
+    Full,
     /// There is no batch that it could be in.
     #[error("no batch: {0}")]
     NoBatch(String),
@@ -148,24 +159,29 @@ pub fn solve(
         .map(|task| if owners.insert(task.intent.owner) { Party::new(*task) } else { Err(Left::SameVault) })
         .collect();
     let mut prices = Prices::new(auction, &liquidity, config, stop);
-    for _ in 0..LOOKS {
-        size_all(&mut parties, &prices);
-        prices.once(parties.iter().flatten().map(|party| (&party.task, &party.wanted)), stop);
-    }
+    // Orders that a settlement has room for.
+    let mut room = ORDERS_GAS * config.max_gas as f64 / config.trade_gas as f64;
     size_all(&mut parties, &prices);
-    let market = Market { liquidity: &liquidity, config, prices: &prices.units };
+    limit(&mut parties, room);
+    expect(&mut parties, &mut prices, stop);
     let mut rounds = 0;
     let batch = loop {
         rounds += 1;
         let round = Round::new(auction, &mut parties, contracts);
+        let market = Market { liquidity: &liquidity, config, prices: &prices.units };
         match round.solve(market, &parties, stop) {
             Ok((joint, verified)) => {
-                if round.judge(&mut parties, &joint, &verified) {
+                if round.judge(&mut parties, &joint, &verified, rounds >= PATIENT) {
                     let Round { auction, orders, .. } = round;
                     break Ok(Box::new(Settled { auction, orders, joint, verified }));
                 }
             }
-            Err(why) => {
+            Err(Failed { is_heavy: true, .. }) if parties.iter().flatten().count() > 1 => {
+                room = FEWER * round.orders.len() as f64;
+                limit(&mut parties, room);
+                expect(&mut parties, &mut prices, stop);
+            }
+            Err(Failed { why, .. }) => {
                 // Others may be there once limits are wider.
                 let mut relents = false;
                 parties.iter_mut().flatten().for_each(|party| relents |= party.ask_less());
@@ -184,6 +200,28 @@ pub fn solve(
         (Err(left), _) => Err(left),
     };
     Together { shares: parties.into_iter().map(share).collect(), batch, rounds }
+}
+
+/// Looks for the prices at which all trade at once, and sizes each intent at them.
+fn expect(parties: &mut [Result<Party<'_>, Left>], prices: &mut Prices<'_>, stop: &(dyn Fn() -> bool + Sync)) {
+    for _ in 0..LOOKS {
+        prices.once(parties.iter().flatten().map(|party| (&party.task, &party.wanted)), stop);
+        size_all(parties, prices);
+    }
+}
+
+/// Keeps those whose orders are no more than there is room for, the first ones first.
+fn limit(parties: &mut [Result<Party<'_>, Left>], room: f64) {
+    let mut orders = 0.0;
+    for entry in parties {
+        let Ok(party) = entry else { continue };
+        let more = party.orders().len() as f64;
+        if orders + more > room && orders > 0.0 {
+            *entry = Err(Left::Full);
+        } else {
+            orders += more;
+        }
+    }
 }
 
 /// Sizes each intent at prices. Those that have nothing to trade leave.
@@ -365,6 +403,13 @@ struct Market<'a> {
     prices: &'a [f64],
 }
 
+/// Why a round has no batch.
+struct Failed {
+    why: String,
+    /// Whether that is since it would take more gas than a settlement may.
+    is_heavy: bool,
+}
+
 /// Those who are left, in one auction.
 struct Round {
     auction: Auction,
@@ -401,17 +446,16 @@ impl Round {
         Market { liquidity, config, prices }: Market<'_>,
         parties: &[Result<Party<'_>, Left>],
         stop: &(dyn Fn() -> bool + Sync),
-    ) -> Result<(Joint, Verified), String> {
+    ) -> Result<(Joint, Verified), Failed> {
         let auction = &self.auction;
         let all: Vec<usize> = (0..auction.orders.len()).collect();
-        let attempt = |warm| {
+        let failed = |why| Failed { why, is_heavy: false };
+        let attempt = |warm, extent| {
             let (mut best, mut why) = (None, "no batch".to_owned());
             // Where somebody has to ask again, a better batch of the same orders is of no use.
             let missed = AtomicBool::new(false);
             let halt = || missed.load(Ordering::Relaxed) || stop();
-            Attempt::new(auction, liquidity, config, &all, Floors::default())?.solve(warm, &halt, &mut |joint| match self
-                .verified(config, &joint)
-            {
+            let mut found = |joint| match self.verified(config, &joint) {
                 Ok(verified) => {
                     let good = parties.iter().flatten().all(|party| party.judge(auction, &verified).is_ok());
                     missed.fetch_or(!good, Ordering::Relaxed);
@@ -420,11 +464,21 @@ impl Round {
                     }
                 }
                 Err(reason) => why = reason,
-            })?;
-            best.ok_or(why)
+            };
+            let mut attempt = Attempt::new(auction, liquidity, config, &all, Floors::default(), extent).map_err(failed)?;
+            match (attempt.solve(warm, &halt, &mut found), best) {
+                (_, Some(best)) => Ok(best),
+                (Ok(_), None) => Err(failed(why)),
+                (Err(why), None) => Err(Failed { why, is_heavy: attempt.is_heavy() }),
+            }
         };
-        // Prices may lead nowhere.
-        attempt(Some(prices)).or_else(|_| attempt(None))
+        // Prices may lead nowhere, and what is given find none.
+        let ways = [(Some(prices), Extent::Given), (None, Extent::Given), (Some(prices), Extent::Part)];
+        let mut found = Err(failed(String::new()));
+        for (warm, extent) in ways {
+            found = found.or_else(|failed: Failed| if failed.is_heavy { Err(failed) } else { attempt(warm, extent) });
+        }
+        found
     }
 
     fn verified(&self, config: &Config, joint: &Joint) -> Result<Verified, String> {
@@ -444,7 +498,7 @@ impl Round {
 
     /// Judges each intent. Of those that fail, some relent, and of the others the worse half leaves, so that those who only miss their company
     /// get another chance. True if none fails.
-    fn judge(&self, parties: &mut [Result<Party<'_>, Left>], joint: &Joint, verified: &Verified) -> bool {
+    fn judge(&self, parties: &mut [Result<Party<'_>, Left>], joint: &Joint, verified: &Verified, at_once: bool) -> bool {
         let mut failed: Vec<(f64, usize, Breach)> = Vec::new();
         let mut good = true;
         for (index, party) in parties.iter_mut().enumerate() {
@@ -454,14 +508,14 @@ impl Round {
                 Err((breach, filled)) => {
                     good = false;
                     tracing::debug!(index, %breach, filled, spread = party.spread, room = party.room, "misses its conditions");
-                    if !party.relent(&breach, filled, &self.multiples(&party.task, joint)) {
+                    if at_once || !party.relent(&breach, filled, &self.multiples(&party.task, joint)) {
                         failed.push((filled, index, breach));
                     }
                 }
             }
         }
         failed.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        let leave = failed.len().div_ceil(2);
+        let leave = if at_once { failed.len() } else { failed.len().div_ceil(2) };
         for (filled, index, breach) in failed.into_iter().take(leave) {
             parties[index] = Err(Left::Breach { breach, filled: (100.0 * filled) as u8 });
         }

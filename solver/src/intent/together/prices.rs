@@ -4,7 +4,7 @@
 //! take what is left of it ([`ballast_routing::trading_prices`]). What cheapest leads onto a landing depends on the prices, so that is asked
 //! again from what the vaults want then.
 
-use ballast_routing::{Batch, Budget, GasPrice, Order as Leg, Snapshot, Token, trading_prices};
+use ballast_routing::{Batch, Budget, Extent, GasPrice, Order as Leg, Snapshot, Token, trading_prices};
 use ballast_wire::intent::Asset;
 use rustc_hash::FxHashMap;
 
@@ -35,8 +35,8 @@ impl<'a> Prices<'a> {
             let sell_amount = value(liquidity, order.sell, order.sell_amount)?;
             let buy_amount = value(liquidity, order.buy, order.buy_amount)?;
             let sane = order.sell != order.buy && [sell_amount, buy_amount].iter().all(|x| *x > 0.0 && *x < MOST);
-            let (sell, buy, whole) = (order.sell, order.buy, !order.partial);
-            sane.then_some(Leg { sell, buy, sell_amount, buy_amount, whole, gas: config.trade_gas as f64 })
+            let (sell, buy, extent) = (order.sell, order.buy, Extent::Part);
+            sane.then_some(Leg { sell, buy, sell_amount, buy_amount, extent, gas: config.trade_gas as f64 })
         });
         let gas = GasPrice { token: liquidity.numeraire(), price: liquidity.gas_price, fixed: 0.0 };
         let with_orders = Batch::new(&liquidity.snapshot, legs.collect(), &[], gas);

@@ -117,6 +117,19 @@ pub fn without_arbitrage() -> Market {
     market
 }
 
+/// A settlement that has room for two orders takes the first two vaults, which fill each other, and leaves the others to the next.
+#[test]
+fn what_a_settlement_has_no_room_for_is_left_to_the_next() {
+    let mut market = Market::new();
+    market.request.liquidity.clear();
+    let vaults = vaults(&mut market, &[[40, 10, 25, 25], [10, 40, 25, 25], [40, 10, 25, 25], [10, 40, 25, 25]]);
+    let auction = Auction::new(&market.request, |_| true);
+    let config = Config { max_gas: 200_000, ..config() };
+    let together = solve(&tasks(&vaults), &auction, &market.contracts, &config, &|| false);
+    assert!(settled(&together).joint.gas <= config.max_gas && (0..2).all(|k| share(&together, k).foreseen.landed));
+    assert!((2..4).all(|k| together.shares[k].as_ref().is_err_and(|left| *left == Left::Full)), "{:?}", together.shares);
+}
+
 /// One that may lose nothing finds no price, leaves, and the others are solved without it.
 #[test]
 fn an_intent_whose_loss_limit_binds_leaves() {
