@@ -372,7 +372,11 @@ impl<'a> Search<'a> {
             }
             for delta in widths {
                 // A programme that fails is no answer; the next width may do.
-                if let Ok(found) = program::solve(&view, &nu, delta, flows.as_ref())
+                let found = match &flows {
+                    Some(near) if near.gross.is_finite() => program::solve_around(&view, &nu, delta, near),
+                    _ => program::solve(&view, &nu, delta, flows.as_ref()),
+                };
+                if let Ok(found) = found
                     && flows.as_ref().is_none_or(|f| found.gross > f.gross)
                 {
                     flows = Some(found);
