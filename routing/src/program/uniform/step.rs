@@ -3,7 +3,7 @@
 use good_lp::{Expression, Variable, constraint, variable};
 
 use super::rows::{Rows, floors, sole};
-use super::{ASTRAY, Claim, Exact, LARGEST, MISSED, MOST_FEE, MOVED, NOTHING, Presence, SHORT, ToClear, UNFAIR};
+use super::{ASTRAY, Exact, LARGEST, MISSED, MOST_FEE, MOVED, NOTHING, Presence, SHORT, ToClear, UNFAIR};
 use crate::market::Token;
 use crate::problem::Flow;
 use crate::program::{Builder, ProgramError, read};

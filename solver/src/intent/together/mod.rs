@@ -56,7 +56,7 @@ const ROOM: f64 = 4e-4;
 const MORE_ROOM: f64 = 5.0;
 /// How far below the prices that are expected the vaults' orders ask at first, as a part of what they sell, gas besides. What is paid is
 /// nearer to them: it is the last part of what is traded that costs most, and a batch trades up to where that costs what limits allow.
-const SPREAD: f64 = 1e-3;
+const SPREAD: f64 = 2e-3;
 /// What the spread grows by.
 const WIDER: f64 = 3.0;
 /// Times that prices are looked for from what the vaults want at those before.
