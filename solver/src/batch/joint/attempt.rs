@@ -112,8 +112,12 @@ impl<'a> Attempt<'a> {
         let mut course = Course { lessons, best: None, attempts: 0, why: nothing.to_owned(), found };
         let budget = || Budget::until(self.config.work_per_batch, stop);
         let (mut bound, mut prices) = (f64::INFINITY, warm.map(<[f64]>::to_vec));
-        let mut tried = 0;
+        // At how many times its cost gas was still too much, and choices that were settled.
+        let (mut heavy, mut tried) = (0.0, 0);
         for thrift in THRIFT {
+            if thrift < heavy {
+                continue;
+            }
             let start =
                 Start { warm: prices.as_deref(), near: bound.is_finite(), out: &[], barred: &course.lessons.barred, thrift };
             let Some(opening) = self.batch.open(start, &budget()) else { break };
@@ -124,6 +128,7 @@ impl<'a> Attempt<'a> {
                 break;
             }
             if thrift < MOST_THRIFT && opening.gas() > ROOM * self.config.max_gas as f64 {
+                heavy = thrift;
                 continue;
             }
             let Some(choice) = opening.settle(Effort::Quick, &budget()) else { continue };
