@@ -56,11 +56,12 @@ pub(super) fn text(vaults: &[Vault], auction: &Auction, alone: &[Alone], togethe
             let mine = joint.fills.iter().filter(|fill| !settled.auction.claims(fill.order)).count();
             text += &format!(
                 "\none batch: {mine} orders of vaults and {} of traders filled at one price a token, {matched:.1} % of what they sell matched, \
-                 {} swaps, {} gas; solved {} times",
+                 {} swaps, {} gas; solved in {} {}",
                 joint.fills.len() - mine,
                 joint.swaps.len(),
                 joint.gas,
-                together.rounds
+                together.rounds,
+                if together.rounds == 1 { "round" } else { "rounds" }
             );
             for (unit, saved) in saved {
                 let verb = if saved < 0.0 { "costs" } else { "saves" };
