@@ -1,0 +1,177 @@
+//! Which of the orders that are whole or not at all are filled.
+
+use super::{Batch, Effort, Extent, Joint, Order, WHOLE};
+use crate::budget::Budget;
+use crate::market::{MarketId, Token};
+use crate::path::Hop;
+use crate::program;
+use crate::solve::{Choice, Search};
+use crate::view::{Kept, Renumber, View};
+
+/// An order that prices fill for less than this part is not tried as a whole.
+const SMALL_PART: f64 = 0.1;
+/// An order whose limit is this far from the prices is not open any more.
+const HOPELESS: f64 = 0.02;
+/// The most orders that a mixed-integer programme decides on.
+const MOST_DECISIONS: usize = 24;
+/// Width of its chords: whole orders move prices.
+const WIDE: f64 = 1e-2;
+
+/// Orders to be filled whole or not at all on the way to one or the other.
+#[derive(Clone)]
+pub(super) struct Settling<'a> {
+    pub batch: &'a Batch,
+    pub best: Choice,
+    /// Orders that are filled, and those that are not.
+    pub forced: Vec<usize>,
+    pub left_out: Vec<usize>,
+    pub barred: &'a [Hop],
+    pub prices: &'a [f64],
+    pub thrift: f64,
+    pub budget: &'a Budget<'a>,
+}
+
+impl Settling<'_> {
+    /// Settles every order that must be whole.
+    pub fn settle(self, effort: Effort, [bound, relaxed]: [f64; 2]) -> Option<Joint> {
+        let mut settled = self.clone();
+        settled.decide()?;
+        if effort == Effort::Full {
+            if let Some(at_once) = self.decide_at_once().filter(|at_once| at_once.best.value > settled.best.value) {
+                settled = at_once;
+            }
+            settled.reconsider();
+        }
+        let Self { batch, best, forced, prices, thrift, budget, .. } = settled;
+        Some(batch.joint(best, forced, prices.to_vec(), thrift, [bound, relaxed], budget))
+    }
+
+    /// Decides on those nearest to the prices by one mixed-integer programme, and on what becomes open by that one by one.
+    fn decide_at_once(mut self) -> Option<Self> {
+        let batch = self.batch;
+        let open = self.nearest();
+        if open.len() < 2 || self.budget.is_spent() {
+            return None;
+        }
+        let market = |k: usize| batch.first + k as MarketId;
+        let mut kept = self.best.kept.clone();
+        kept.extend(open.iter().map(|&k| Kept { market: market(k), coins: 0b11 }));
+        kept.sort_unstable_by_key(|k| k.market);
+        kept.dedup_by_key(|k| k.market);
+        let problem = batch.forced(&self.forced, 1.0);
+        let mut view = View::part(&batch.snapshot.markets, &problem, &kept, 0.0, &mut Renumber::default());
+        view.bar(self.barred);
+        let nu: Vec<f64> = view.tokens.iter().map(|&t| self.price(t)).collect();
+        let gas = |k: usize| batch.orders[k].gas * batch.problem.gas.price * self.thrift;
+        let orders = open.iter().map(|&k| (market(k), gas(k))).collect();
+        let filled = program::whole(&view, &nu, WIDE, &orders).ok()?;
+        let (filled, left_out): (Vec<usize>, Vec<usize>) = open.iter().partition(|&&k| filled.contains(&market(k)));
+        self.forced.extend(filled);
+        self.left_out = left_out;
+        self.best = self.attempt(&self.forced, &self.left_out)?;
+        self.decide()?;
+        Some(self)
+    }
+
+    /// Orders that must be whole, by how near their limits are to the prices.
+    fn nearest(&self) -> Vec<usize> {
+        let orders = self
+            .batch
+            .orders
+            .iter()
+            .enumerate()
+            .filter(|(k, order)| order.is_whole() && !self.barred.contains(&self.batch.hop(*k)) && !self.forced.contains(k));
+        let far =
+            |order: &Order| (self.price(order.sell) * order.sell_amount / (self.price(order.buy) * order.buy_amount)).ln().abs();
+        let mut near: Vec<(f64, usize)> = orders.map(|(k, order)| (far(order), k)).filter(|o| o.0 < HOPELESS).collect();
+        near.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        near.into_iter().take(MOST_DECISIONS).map(|o| o.1).collect()
+    }
+
+    fn price(&self, token: Token) -> f64 {
+        self.best.prices.iter().find(|p| p.0 == token).map_or(self.prices[token as usize], |p| p.1)
+    }
+
+    /// The choice anew, from its own prices, with some orders forced and some left out.
+    fn attempt(&self, forced: &[usize], left_out: &[usize]) -> Option<Choice> {
+        let Self { batch, best, barred, prices, thrift, budget, .. } = self;
+        let problem = batch.forced(forced, *thrift);
+        let mut search = Search::new(&batch.snapshot, &problem, None, barred, budget);
+        search.prices.copy_from_slice(prices);
+        for &(token, price) in &best.prices {
+            search.prices[token as usize] = price;
+        }
+        let gone = |market: MarketId| {
+            let k = market.wrapping_sub(batch.first) as usize;
+            forced.contains(&k) || left_out.contains(&k)
+        };
+        let kept: Vec<Kept> = best.kept.iter().filter(|k| !gone(k.market)).copied().collect();
+        search.prune(kept);
+        search.best.take()
+    }
+
+    /// Until no order that must be whole is filled in part.
+    fn decide(&mut self) -> Option<()> {
+        loop {
+            let orders = &self.batch.orders;
+            let parts = self.batch.parts(&self.best, &self.batch.forced(&self.forced, self.thrift), self.budget);
+            let open = parts.into_iter().filter(|(k, part)| orders[*k].is_whole() && *part < WHOLE && !self.forced.contains(k));
+            let mut open: Vec<(usize, f64)> = open.collect();
+            open.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+            let Some(&(k, _)) = open.first() else { return Some(()) };
+            let small: Vec<usize> = open.iter().filter(|o| o.1 < SMALL_PART || self.budget.is_spent()).map(|o| o.0).collect();
+            if !small.is_empty() {
+                let without = [self.left_out.as_slice(), &small].concat();
+                self.leave(without)?;
+                continue;
+            }
+            let with = [self.forced.as_slice(), &[k]].concat();
+            let without = [self.left_out.as_slice(), &[k]].concat();
+            let (filled, dropped) = (self.attempt(&with, &self.left_out), self.attempt(&self.forced, &without));
+            // Not to trade at all is worth nothing.
+            let least = dropped.as_ref().map_or(0.0, |d| d.value).max(0.0);
+            match filled.filter(|filled| filled.value > least) {
+                Some(filled) => (self.best, self.forced) = (filled, with),
+                None => match dropped.filter(|d| d.value > 0.0) {
+                    Some(dropped) => (self.best, self.left_out) = (dropped, without),
+                    None => self.leave(without)?,
+                },
+            }
+        }
+    }
+
+    /// Leaves orders out. Those that are forced may have lived on them, and then go as well.
+    fn leave(&mut self, mut without: Vec<usize>) -> Option<()> {
+        loop {
+            if let Some(choice) = self.attempt(&self.forced, &without).filter(|choice| choice.value > 0.0) {
+                (self.best, self.left_out) = (choice, without);
+                return Some(());
+            }
+            // The last to be forced had the least to offer.
+            without.push(self.forced.pop_if(|k| self.batch.orders[*k].extent != Extent::Given)?);
+        }
+    }
+
+    /// Tries those that were left out once more, now that it is clear who else is there.
+    fn reconsider(&mut self) {
+        for k in self.left_out.clone() {
+            if self.budget.is_spent() {
+                return;
+            }
+            let order = &self.batch.orders[k];
+            // Far from its limit there is nothing to be had.
+            if self.price(order.sell) * order.sell_amount < self.price(order.buy) * order.buy_amount * (1.0 - HOPELESS) {
+                continue;
+            }
+            let with = [self.forced.as_slice(), &[k]].concat();
+            let without: Vec<usize> = self.left_out.iter().copied().filter(|other| *other != k).collect();
+            let Some(choice) = self.attempt(&with, &without).filter(|choice| choice.value > self.best.value) else { continue };
+            let parts = self.batch.parts(&choice, &self.batch.forced(&with, self.thrift), self.budget);
+            let orders = &self.batch.orders;
+            let whole = parts.iter().all(|(k, part)| !orders[*k].is_whole() || *part >= WHOLE || with.contains(k));
+            if whole {
+                (self.best, self.forced, self.left_out) = (choice, with, without);
+            }
+        }
+    }
+}
