@@ -39,6 +39,7 @@ fn kind(left: &Left) -> &'static str {
     match left {
         Left::Breach { filled: 100, .. } => "filled, and its conditions missed",
         Left::Breach { .. } => "not filled within its limits",
+        Left::Full => "for the next settlement",
         Left::NoBatch(_) => "no batch",
         _ => "nothing to trade",
     }

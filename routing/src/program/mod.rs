@@ -104,11 +104,7 @@ pub(crate) fn solve_around(view: &View, nu: &[f64], delta: f64, from: &Flows) ->
     let mut build = Builder::new(view, 1.0);
     build.around(nu, delta, &from.markets);
     build.offers();
-    let base = build.base.clone();
-    let (columns, values) = build.run(&[])?;
-    let mut flows = read(view, &columns, &values, 1.0, base);
-    flows.gross = gross(view, nu, &flows);
-    Ok(flows)
+    build.finish(nu)
 }
 
 /// Which orders the programme at `nu` fills if each of them is filled whole or not at all; those of `orders`, with what the gas of each
@@ -332,10 +328,10 @@ impl<'v, 'm> Builder<'v, 'm> {
         self.shares.push(share);
     }
 
-    fn finish(self, nu: &[f64]) -> Result<Flows, ProgramError> {
-        let view = self.view;
+    fn finish(mut self, nu: &[f64]) -> Result<Flows, ProgramError> {
+        let (view, base) = (self.view, std::mem::take(&mut self.base));
         let (columns, values) = self.run(&[])?;
-        let mut flows = read(view, &columns, &values, 1.0, Base::default());
+        let mut flows = read(view, &columns, &values, 1.0, base);
         flows.gross = gross(view, nu, &flows);
         Ok(flows)
     }

@@ -299,7 +299,11 @@ impl ToClear<'_> {
         amounts: impl Fn(&Stepped) -> Vec<[f64; 2]>,
     ) -> Result<Stepped, ProgramError> {
         for _ in 0..MORE_ROWS {
-            let Ok(stepped) = solve(&kept) else { break };
+            let stepped = match solve(&kept) {
+                Ok(stepped) => stepped,
+                Err(error) if kept.is_all() => return Err(error),
+                Err(_) => break,
+            };
             let extra: Vec<f64> = self.trades.iter().zip(&stepped.fees).map(|(trade, fee)| fee - trade.fee[0]).collect();
             if !kept.add_missed(self, &amounts(&stepped), &extra) {
                 return Ok(stepped);

@@ -1,7 +1,7 @@
 //! Which limits and claims a programme is told of.
 //!
-//! Most are far from being missed where prices hardly move, and a simplex takes time for each row. So it is told of those that are near, and again of
-//! those that its answer misses.
+//! Most are far from being missed where prices hardly move, and a simplex takes time for each row. So it is told of those that are near,
+//! and again of those that its answer misses.
 
 use super::{Claim, Exact, Presence, ToClear, Trade};
 
@@ -42,6 +42,11 @@ impl Rows {
     pub fn all(clear: &ToClear<'_>) -> Self {
         let trades = clear.trades.len();
         Self { limits: vec![true; trades], claims: vec![true; clear.claims.len()], spare: vec![f64::INFINITY; trades] }
+    }
+
+    /// Whether they are all.
+    pub fn is_all(&self) -> bool {
+        self.limits.iter().chain(&self.claims).all(|kept| *kept)
     }
 
     /// Those that may be missed from these amounts sold and bought where prices move by `reach`.

@@ -35,7 +35,7 @@ pub(super) struct Step<'a, 'v, 'm> {
     pub nu: &'a [f64],
     pub prices: &'a [f64],
     pub fills: &'a [f64],
-    /// What is to be kept by name; all else is far from being missed.
+    /// The limits and claims that it is told of.
     pub kept: &'a Rows,
 }
 

@@ -140,11 +140,9 @@ pub fn solve(
         .map(|task| if owners.insert(task.intent.owner) { Party::new(*task) } else { Err(Left::SameVault) })
         .collect();
     let mut prices = Prices::new(auction, &liquidity, config, stop);
-    // Orders that a settlement has room for.
-    let mut room = ORDERS_GAS * config.max_gas as f64 / config.trade_gas as f64;
     size_all(&mut parties, &prices);
-    limit(&mut parties, room);
-    expect(&mut parties, &mut prices, stop);
+    limit(&mut parties, ORDERS_GAS * config.max_gas as f64 / config.trade_gas as f64);
+    look(&mut parties, &mut prices, stop);
     let mut rounds = 0;
     let batch = loop {
         rounds += 1;
@@ -158,9 +156,8 @@ pub fn solve(
                 }
             }
             Err(Failed { is_heavy: true, .. }) if parties.iter().flatten().count() > 1 => {
-                room = FEWER * round.orders.len() as f64;
-                limit(&mut parties, room);
-                expect(&mut parties, &mut prices, stop);
+                limit(&mut parties, FEWER * round.orders.len() as f64);
+                look(&mut parties, &mut prices, stop);
             }
             Err(Failed { why, .. }) => {
                 // Others may be there once limits are wider.
@@ -184,14 +181,14 @@ pub fn solve(
 }
 
 /// Looks for the prices at which all trade at once, and sizes each intent at them.
-fn expect(parties: &mut [Result<Party<'_>, Left>], prices: &mut Prices<'_>, stop: &(dyn Fn() -> bool + Sync)) {
+fn look(parties: &mut [Result<Party<'_>, Left>], prices: &mut Prices<'_>, stop: &(dyn Fn() -> bool + Sync)) {
     for _ in 0..LOOKS {
         prices.once(parties.iter().flatten().map(|party| (&party.task, &party.wanted)), stop);
         size_all(parties, prices);
     }
 }
 
-/// Keeps those whose orders are no more than there is room for, the first ones first.
+/// Keeps those whose orders are no more than a settlement has room for, the first ones first.
 fn limit(parties: &mut [Result<Party<'_>, Left>], room: f64) {
     let mut orders = 0.0;
     for entry in parties {
@@ -209,7 +206,7 @@ fn limit(parties: &mut [Result<Party<'_>, Left>], room: f64) {
 fn size_all(parties: &mut [Result<Party<'_>, Left>], prices: &Prices<'_>) {
     parties.par_iter_mut().for_each(|entry| {
         let Ok(party) = entry else { return };
-        party.expect(&prices.multiples(&party.task));
+        party.assume(&prices.multiples(&party.task));
         party.gas = prices.gas(&party.task);
         if !party.size() {
             *entry = Err(Left::NoOrders);

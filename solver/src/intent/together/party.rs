@@ -63,7 +63,7 @@ impl<'a> Party<'a> {
     }
 
     /// Takes over what assets cost, as far as that is known, each as a multiple of what its oracle says, to a factor that is the same for all.
-    pub fn expect(&mut self, multiples: &[Option<f64>]) {
+    pub fn assume(&mut self, multiples: &[Option<f64>]) {
         let mut shifts: Vec<f64> = self.multiples.iter().zip(multiples).filter_map(|(old, new)| Some((*new)? / old)).collect();
         shifts.sort_by(f64::total_cmp);
         let Some(shift) = shifts.get(shifts.len() / 2).copied() else { return };
@@ -143,7 +143,7 @@ impl<'a> Party<'a> {
         } else if !self.ask_less() {
             return false;
         }
-        self.expect(multiples);
+        self.assume(multiples);
         self.size()
     }
 
@@ -160,7 +160,7 @@ impl<'a> Party<'a> {
     }
 
     /// What is to be sold, as a part of the portfolio.
-    pub fn moved(&self) -> f64 {
+    fn moved(&self) -> f64 {
         let pairs = self.task.portfolio.holdings.iter().zip(&self.wanted.holdings);
         let sold: f64 = pairs.map(|(held, left)| f64::from(held.balance.saturating_sub(left.balance)) * held.atom()).sum();
         1e18 * sold / f64::from(self.held.total)

@@ -105,13 +105,13 @@ impl Round {
         found
     }
 
-    pub fn verified(&self, config: &Config, joint: &Joint) -> Result<Verified, String> {
+    fn verified(&self, config: &Config, joint: &Joint) -> Result<Verified, String> {
         let bid = Bid::joint(0, &self.auction, joint).ok_or("the protocol's fee takes all that is sold")?;
         verify(&self.auction, config, bid.solution).map_err(|violation| violation.to_string())
     }
 
     /// The batch's price of each asset as a multiple of its oracle's, to a factor that is the same for all.
-    pub fn multiples(&self, task: &Task<'_>, joint: &Joint) -> Vec<Option<f64>> {
+    fn multiples(&self, task: &Task<'_>, joint: &Joint) -> Vec<Option<f64>> {
         let multiple = |(asset, holding): (&Asset, &Holding)| {
             let token = *self.auction.index.get(&asset.token)?;
             let (_, price) = joint.prices.iter().find(|(priced, _)| *priced == token)?;
