@@ -41,7 +41,7 @@ const NOTHING: f64 = 1e-10;
 const MOVED: f64 = 1e-4;
 /// Times that a programme is solved again with what it missed.
 const MORE_ROWS: usize = 3;
-/// What it costs that an order pays more than its share, as a part of that.
+/// What it costs that an order pays less than its share, and others more, as a part of that and beside what the others lose.
 const UNFAIR: f64 = 0.1;
 /// The most of what is filled that a fee takes.
 const MOST_FEE: f64 = 0.5;
