@@ -127,7 +127,7 @@ pub fn trading_prices(
     let problem = Problem { endowment: sold.to_vec(), ..cycles(anchor, gas_price) };
     let mut search = Search::new(snapshot, &problem, Some(warm), &[], budget);
     let view = search.whole.clone();
-    search.refine(&view, &refine::STAGES);
+    search.refine(&view, &refine::STAGES[1..]);
     search.prices
 }
 

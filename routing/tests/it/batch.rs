@@ -66,6 +66,7 @@ fn solved(pools: &[(Token, Token, f64, f64)], orders: &[Order]) -> Option<(Joint
                 buy: o.buy,
                 exact: Exact::Sold,
                 rate: o.buy_amount / o.sell_amount,
+                hope: 0.0,
                 fee: [0.1; 2],
                 fill: [if o.is_whole() { most } else { 0.0 }, most],
                 start: most * part,
@@ -168,7 +169,17 @@ fn batches_are_cleared_near_their_bound() {
                 let (o, most) = (&orders[k], orders[k].sell_amount - own);
                 let fill = [if o.is_whole() { most } else { 0.0 }, most];
                 let (rate, start) = (o.buy_amount / o.sell_amount, most * joint.parts[k]);
-                Trade { sell: o.sell, buy: o.buy, exact: Exact::Sold, rate, fee: [own, fee.max(own)], fill, start, weight: 1.0 }
+                Trade {
+                    sell: o.sell,
+                    buy: o.buy,
+                    exact: Exact::Sold,
+                    rate,
+                    hope: 0.0,
+                    fee: [own, fee.max(own)],
+                    fill,
+                    start,
+                    weight: 1.0,
+                }
             })
             .collect();
         let clearing = cleared(&batch, &joint, &trades);
@@ -229,6 +240,41 @@ fn orders_that_fit_together_go_before_the_best_one() {
     assert_eq!(joint.parts[1..], [0.0, 1.0, 1.0], "{joint:?}");
 }
 
+/// Two that fill each other may do so at any price between their limits; what one hopes for decides.
+#[test]
+fn what_is_hoped_for_comes_first() {
+    let snapshot = snapshot(&[]);
+    for hope in [0.95, 1.04] {
+        let trade = |sell: Token, buy: Token, hope: f64| Trade {
+            sell,
+            buy,
+            exact: Exact::Sold,
+            rate: 0.9,
+            hope,
+            fee: [0.0; 2],
+            fill: [0.0, 100.0],
+            start: 95.0,
+            weight: 1.0,
+        };
+        let trades = [trade(0, 1, hope), trade(1, 0, 0.0)];
+        let clear = ToClear {
+            snapshot: &snapshot,
+            markets: &[],
+            flows: &[],
+            barred: &[],
+            endowment: &[],
+            nu: &[1.0; 4],
+            trades: &trades,
+            claims: &[],
+            presence: Presence::Fixed,
+            distance: Distance::Far,
+        };
+        let clearing = clear.clear(|_| 1.0).unwrap();
+        let [sold, bought] = clearing.amounts(0, &trades[0]);
+        assert!(bought >= hope * sold * (1.0 - 1e-6) && sold > 90.0, "{hope}: {sold} {bought}");
+    }
+}
+
 #[test]
 fn of_two_that_cannot_be_paid_together_one_is_there() {
     // Two sell for all that the third brings: both in full cannot be.
@@ -237,6 +283,7 @@ fn of_two_that_cannot_be_paid_together_one_is_there() {
         buy,
         exact: Exact::Sold,
         rate,
+        hope: 0.0,
         fee: [0.1; 2],
         fill: [fill; 2],
         start: fill,

@@ -79,7 +79,7 @@ pub struct Auction {
     /// What was left out, and why.
     pub drops: Drops,
     /// Places of orders that are judged by more than their price.
-    entered: FxHashSet<usize>,
+    entered: FxHashMap<usize, U256>,
     /// Places of the orders and the pools by name.
     orders_by_uid: FxHashMap<wire::OrderUid, usize>,
     pools_by_id: FxHashMap<String, usize>,
@@ -101,7 +101,7 @@ impl Auction {
             anchor: None,
             alone: false,
             drops: Drops::default(),
-            entered: FxHashSet::default(),
+            entered: FxHashMap::default(),
             orders_by_uid: FxHashMap::default(),
             pools_by_id: FxHashMap::default(),
         };
@@ -160,21 +160,26 @@ impl Auction {
     }
 
     /// Adds an order to those of the auction, and says its place: one of a vault, say, which is judged by the intent behind it and
-    /// need not do better in a batch than elsewhere.
+    /// need not do better in a batch than elsewhere. `hoped` are the atoms that are hoped for all of it, beyond what its limit asks.
     ///
     /// # Errors
     /// When it cannot be solved for.
-    pub fn enter(&mut self, order: &wire::Order) -> Result<usize, OrderError> {
+    pub fn enter(&mut self, order: &wire::Order, hoped: U256) -> Result<usize, OrderError> {
         let order = Order::read(order, |address| self.add_token(address, None))?;
         let place = self.orders.len();
         self.orders.push(order);
-        self.entered.insert(place);
+        self.entered.insert(place, hoped);
         Ok(place)
     }
 
     /// Whether an order claims of a batch more than it could have elsewhere.
     pub fn claims(&self, order: usize) -> bool {
-        !self.entered.contains(&order)
+        !self.entered.contains_key(&order)
+    }
+
+    /// Atoms that are hoped for all of an order that was [`entered`](Self::enter).
+    pub fn hoped(&self, order: usize) -> Option<U256> {
+        self.entered.get(&order).copied()
     }
 
     /// Adds orders that come with the solution. A quote asks for the price of one order, and takes none. Those that are malformed,

@@ -122,7 +122,8 @@ impl Solver<'_> {
     /// False where there is none.
     pub fn again(&self, Whole { batch, attempt }: &mut Whole, floors: Floors) -> bool {
         let began = Instant::now();
-        let again = attempt.with_floors(floors.clone(), self.stop).and_then(|joint| self.verified(0, joint, &floors));
+        let again = attempt.with_floors(floors.clone(), self.stop).map_err(|why| why.to_string());
+        let again = again.and_then(|joint| self.verified(0, joint, &floors));
         match again {
             Ok((verified, joint)) => {
                 **batch = Together { verified, joint, took: batch.took + began.elapsed() };
@@ -178,7 +179,7 @@ impl Solver<'_> {
                 }
             }
         };
-        let bound = attempt.solve(Some(self.warm), self.stop, &mut found)?;
+        let bound = attempt.solve(Some(self.warm), self.stop, &mut found).map_err(|why| why.to_string())?;
         best.map(|mut best| {
             best.joint.welfare.bound = bound;
             best

@@ -31,6 +31,8 @@ use crate::view::{Kept, Renumber, View};
 const SETTLED: f64 = 1e-10;
 /// What a unit below an order's limit or below a claim costs.
 const MISSED: f64 = 100.0;
+/// What a unit costs that is paid less than was hoped for: more than it is worth to others.
+const UNHOPED: f64 = 2.0;
 /// How far the logarithm of a price may be from where the markets are traded.
 const ASTRAY: f64 = 0.3;
 /// What a unit costs that is paid and not there.
@@ -66,6 +68,9 @@ pub struct Trade {
     pub exact: Exact,
     /// Units bought that the limit asks for each unit sold, the fee included.
     pub rate: f64,
+    /// Units bought that are hoped for each unit sold, the fee included: of all that is paid more than limits ask, they come first. Zero where
+    /// none are.
+    pub hope: f64,
     /// Units of the sold token that are kept for gas: at the least, and with a fair share of what all need.
     pub fee: [f64; 2],
     /// The least and the most that may be filled: sold without the least fee, or bought.
@@ -159,6 +164,11 @@ impl Trade {
     /// Units bought over and above the limit, at the least fee.
     pub fn surplus(&self, [sold, bought]: [f64; 2]) -> f64 {
         bought - self.rate * (sold + self.fee[0])
+    }
+
+    /// Units bought less than was hoped for, of these sold without the fee and bought.
+    fn unhoped(&self, [sold, bought]: [f64; 2], fee: f64) -> f64 {
+        self.hope * (sold + fee) - bought
     }
 
     /// The trade at a fee of its own.

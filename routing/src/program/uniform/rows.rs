@@ -1,4 +1,4 @@
-//! Which limits and claims a programme is told of.
+//! Which limits, hopes and claims a programme is told of.
 //!
 //! Most are far from being missed where prices hardly move, and a simplex takes time for each row. So it is told of those that are near,
 //! and again of those that its answer misses.
@@ -31,6 +31,8 @@ pub(super) fn floors(clear: &ToClear<'_>) -> Vec<f64> {
 pub(super) struct Rows {
     /// By trade.
     pub limits: Vec<bool>,
+    /// By trade, as far as anything is hoped for.
+    pub hopes: Vec<bool>,
     /// By claim.
     pub claims: Vec<bool>,
     /// Units of what it buys that a trade without a row may lose to fees of others.
@@ -41,7 +43,8 @@ impl Rows {
     /// All of them.
     pub fn all(clear: &ToClear<'_>) -> Self {
         let trades = clear.trades.len();
-        Self { limits: vec![true; trades], claims: vec![true; clear.claims.len()], spare: vec![f64::INFINITY; trades] }
+        let hopes = clear.trades.iter().map(|trade| trade.hope > 0.0).collect();
+        Self { limits: vec![true; trades], hopes, claims: vec![true; clear.claims.len()], spare: vec![f64::INFINITY; trades] }
     }
 
     /// Whether they are all.
@@ -65,6 +68,7 @@ impl Rows {
                 this.limits[k] = false;
                 this.spare[k] = 0.5 * slack;
             }
+            this.hopes[k] &= -trade.unhoped(amounts[k], trade.fee[0]) <= guard(k);
         }
         for (claim, kept) in clear.claims.iter().zip(&mut this.claims) {
             let slack = -claim.lack(clear.trades, |k| amounts[k]);
@@ -80,6 +84,10 @@ impl Rows {
             let lacks = floor + trade.rate * extra[k] - trade.surplus(amounts[k]);
             if !self.limits[k] && lacks > MISSES * trade.fill[1] {
                 (self.limits[k], self.spare[k], some) = (true, f64::INFINITY, true);
+            }
+            let unhoped = trade.unhoped(amounts[k], trade.fee[0] + extra[k]);
+            if !self.hopes[k] && trade.hope > 0.0 && unhoped > MISSES * trade.fill[1] {
+                (self.hopes[k], some) = (true, true);
             }
         }
         for (claim, kept) in clear.claims.iter().zip(&mut self.claims).filter(|(_, kept)| !**kept) {

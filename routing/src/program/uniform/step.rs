@@ -3,7 +3,7 @@
 use good_lp::{Expression, Variable, constraint, variable};
 
 use super::rows::{Rows, floors, sole};
-use super::{ASTRAY, Exact, LARGEST, MISSED, MOST_FEE, MOVED, NOTHING, Presence, SHORT, ToClear, UNFAIR};
+use super::{ASTRAY, Exact, LARGEST, MISSED, MOST_FEE, MOVED, NOTHING, Presence, SHORT, ToClear, UNFAIR, UNHOPED};
 use crate::market::Token;
 use crate::problem::Flow;
 use crate::program::{Builder, ProgramError, read};
@@ -155,6 +155,11 @@ impl Step<'_, '_, '_> {
                 let missed = self.build.variables.add(variable().min(0.0));
                 self.build.objective.add_mul(-MISSED, missed);
                 self.build.held.push(constraint::geq(this.surplus.clone() + missed - this.share(floors[k] / unit), 0.0));
+            }
+            if self.kept.hopes[k] {
+                let unhoped = self.build.variables.add(variable().min(0.0));
+                self.build.objective.add_mul(-UNHOPED, unhoped);
+                self.build.held.push(constraint::geq(this.bought.clone() - trade.hope * this.paid.clone() + unhoped, 0.0));
             }
             given.push(this);
         }

@@ -385,6 +385,27 @@ impl Opening<'_> {
         }
     }
 
+    /// How many times its cost gas is counted at.
+    pub fn thrift(&self) -> f64 {
+        self.thrift
+    }
+
+    /// The same with gas counted at more times its cost, which drops some of its markets and orders.
+    pub fn spare(&mut self, thrift: f64, budget: &Budget) {
+        let problem = self.batch.forced(&self.given, thrift);
+        let mut search = Search::new(&self.batch.snapshot, &problem, None, &self.barred, budget);
+        search.prices.clone_from_slice(&self.prices);
+        search.gas_value = problem.gas.price * self.prices[problem.gas.token as usize];
+        let mut view = View::part(&self.batch.snapshot.markets, &problem, &self.best.kept, 0.0, &mut Renumber::default());
+        view.bar(&self.barred);
+        let used = search.refine(&view, &STAGES[1..]);
+        search.prune(used);
+        self.thrift = thrift;
+        if let Some(best) = search.best.take() {
+            self.best = best;
+        }
+    }
+
     /// Settles which of the orders that must be whole are filled. `None` where there are none that can be.
     pub fn settle(&self, effort: Effort, budget: &Budget) -> Option<Joint> {
         let Self { batch, best, prices, barred, thrift, .. } = self;

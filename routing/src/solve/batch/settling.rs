@@ -128,11 +128,10 @@ impl Settling<'_> {
             let with = [self.forced.as_slice(), &[k]].concat();
             let without = [self.left_out.as_slice(), &[k]].concat();
             let (filled, dropped) = (self.attempt(&with, &self.left_out), self.attempt(&self.forced, &without));
-            // Not to trade at all is worth nothing.
-            let least = dropped.as_ref().map_or(0.0, |d| d.value).max(0.0);
+            let least = dropped.as_ref().map_or(f64::NEG_INFINITY, |d| d.value).max(self.least());
             match filled.filter(|filled| filled.value > least) {
                 Some(filled) => (self.best, self.forced) = (filled, with),
-                None => match dropped.filter(|d| d.value > 0.0) {
+                None => match dropped.filter(|d| d.value > self.least()) {
                     Some(dropped) => (self.best, self.left_out) = (dropped, without),
                     None => self.leave(without)?,
                 },
@@ -140,10 +139,16 @@ impl Settling<'_> {
         }
     }
 
+    /// What it is worth not to trade at all; what is given is traded in any case.
+    fn least(&self) -> f64 {
+        let is_given = |k: &usize| self.batch.orders[*k].extent == Extent::Given;
+        if self.forced.iter().any(is_given) { f64::NEG_INFINITY } else { 0.0 }
+    }
+
     /// Leaves orders out. Those that are forced may have lived on them, and then go as well.
     fn leave(&mut self, mut without: Vec<usize>) -> Option<()> {
         loop {
-            if let Some(choice) = self.attempt(&self.forced, &without).filter(|choice| choice.value > 0.0) {
+            if let Some(choice) = self.attempt(&self.forced, &without).filter(|choice| choice.value > self.least()) {
                 (self.best, self.left_out) = (choice, without);
                 return Some(());
             }

@@ -1,6 +1,6 @@
 //! From a choice of markets and orders to a batch: the first choice at once, then the best, and again without those that had to go.
 
-use ballast_routing::{Batch, Budget, Distance, Effort, Extent, GasPrice, Hop, Joint as Choice, Start, Token};
+use ballast_routing::{Batch, Budget, Distance, Effort, Extent, GasPrice, Hop, Joint as Choice, Opening, Start, Token};
 
 use super::clear::{Chosen, Cleared, LITTLE, Lessons};
 use super::fair::Manner;
@@ -16,16 +16,19 @@ use crate::config::Config;
 const AGAIN: usize = 4;
 /// How many times its cost gas is counted at, one after another.
 const THRIFT: [f64; 6] = [2.0, 3.0, 1.4, 4.5, 8.0, 16.0];
-/// The last of them: what still takes too much then is left out.
-const MOST_THRIFT: f64 = THRIFT[THRIFT.len() - 1];
+/// What gas is counted at more times where it is too much still; the square of it where it is more than so many times too much.
+const DEARER: f64 = 1.5;
+const FAR_TOO_MUCH: f64 = 1.3;
+/// The most that it is counted at: what takes too much then is left out.
+const MOST_THRIFT: f64 = 64.0;
+/// Where it is known at what gas was too much, choices begin at this part of that.
+const BELOW: f64 = 0.3;
 /// A choice may take this many times the gas that a settlement may, before it is settled which orders are filled whole or not at all.
-const ROOM: f64 = 1.1;
+const ROOM: f64 = 1.05;
 /// Choices that are settled before the best of them is looked at for longer.
 const TRIES: usize = 3;
 /// A batch that is worth this part of its choice is well settled.
 const WELL: f64 = 0.97;
-/// Why a choice is none that takes too much gas.
-const HEAVY: &str = "it takes more gas than a settlement may";
 /// Times that a choice is cleared again without what stood in its way.
 const REPAIRS: usize = 16;
 
@@ -39,7 +42,31 @@ pub struct Attempt<'a> {
     pub(super) batch: Batch,
     lessons: Lessons,
     best: Option<Best>,
-    is_heavy: bool,
+    /// Times its cost below which gas was too much.
+    heavy: f64,
+}
+
+/// Why there is no batch.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoBatch {
+    /// What has to be filled takes more gas than a settlement may.
+    #[error("it takes more gas than a settlement may")]
+    Heavy,
+    /// Something else, in words.
+    #[error("{0}")]
+    Because(String),
+}
+
+impl From<String> for NoBatch {
+    fn from(why: String) -> Self {
+        Self::Because(why)
+    }
+}
+
+impl From<&str> for NoBatch {
+    fn from(why: &str) -> Self {
+        Self::Because(why.to_owned())
+    }
 }
 
 /// What came of the best choice so far.
@@ -51,12 +78,20 @@ struct Best {
 }
 
 /// A batch on its way: the best so far, and what was learnt from all.
-struct Course<'f> {
+struct Course<'b, 'f> {
     lessons: Lessons,
     best: Option<Best>,
+    /// What the best choice came of.
+    opened: Option<Opening<'b>>,
     attempts: usize,
+    /// What no batch exceeds.
+    bound: f64,
+    /// Prices that choices were last made at.
+    prices: Option<Vec<f64>>,
+    /// As [`Attempt::heavy`].
+    heavy: f64,
     /// Why the last choice is none.
-    why: String,
+    why: NoBatch,
     found: &'f mut dyn FnMut(Joint),
 }
 
@@ -83,7 +118,12 @@ impl<'a> Attempt<'a> {
         let gas = GasPrice { token: liquidity.numeraire(), price: liquidity.gas_price, fixed };
         let legs = members.iter().map(|m| m.leg).collect();
         let batch = Batch::new(&liquidity.snapshot, legs, &leftovers(&members), gas).map_err(|e| e.to_string())?;
-        Ok(Self { auction, liquidity, config, floors, members, batch, lessons: Lessons::default(), best: None, is_heavy: false })
+        Ok(Self { auction, liquidity, config, floors, members, batch, lessons: Lessons::default(), best: None, heavy: 0.0 })
+    }
+
+    /// The same where gas at less than so many times its cost is known to be too much.
+    pub fn heavy_below(self, heavy: f64) -> Self {
+        Self { heavy, ..self }
     }
 
     /// What each pair could have in a bid of its own.
@@ -91,74 +131,37 @@ impl<'a> Attempt<'a> {
         &self.floors
     }
 
-    /// Whether the last choice took more gas than a settlement may.
-    pub fn is_heavy(&self) -> bool {
-        self.is_heavy
+    /// How many times its cost gas was still too much at, or zero.
+    pub fn heavy(&self) -> f64 {
+        self.heavy
     }
 
     /// Solves it, from `warm` prices. Each batch that is better than those before goes to `found`. Returns what no batch exceeds, in value
     /// units: lower, in the end, than what was known when the first was found.
     ///
     /// # Errors
-    /// Why there is no batch, in words.
+    /// Why there is no batch.
     pub fn solve(
         &mut self,
         warm: Option<&[f64]>,
         stop: &(dyn Fn() -> bool + Sync),
         found: &mut dyn FnMut(Joint),
-    ) -> Result<f64, String> {
-        let nothing = "no orders that together pay for their gas";
-        let lessons = std::mem::take(&mut self.lessons);
-        let mut course = Course { lessons, best: None, attempts: 0, why: nothing.to_owned(), found };
-        let budget = || Budget::until(self.config.work_per_batch, stop);
-        let (mut bound, mut prices) = (f64::INFINITY, warm.map(<[f64]>::to_vec));
-        // At how many times its cost gas was still too much, and choices that were settled.
-        let (mut heavy, mut tried) = (0.0, 0);
-        for thrift in THRIFT {
-            if thrift < heavy {
-                continue;
-            }
-            let start =
-                Start { warm: prices.as_deref(), near: bound.is_finite(), out: &[], barred: &course.lessons.barred, thrift };
-            let Some(opening) = self.batch.open(start, &budget()) else { break };
-            bound = bound.min(opening.bound());
-            prices = Some(opening.prices().to_vec());
-            let well = |best: &Best| best.welfare.realised >= WELL * opening.value();
-            if tried == TRIES || course.best.as_ref().is_some_and(well) || stop() {
-                break;
-            }
-            if thrift < MOST_THRIFT && opening.gas() > ROOM * self.config.max_gas as f64 {
-                heavy = thrift;
-                continue;
-            }
-            let Some(choice) = opening.settle(Effort::Quick, &budget()) else { continue };
-            let first = course.best.is_none();
-            if first {
-                // Something is to be there soon.
-                self.consider(&choice, Manner::Hasty, &[], bound, &mut course, stop);
-                if !stop() {
-                    bound = bound.min(self.batch.least_bound(opening.prices(), &budget()));
-                }
-            }
-            if !first || course.best.as_ref().is_none_or(|best| !best.out.is_empty()) {
-                self.consider(&choice, Manner::Patient, &[], bound, &mut course, stop);
-            }
-            tried += 1;
-        }
-        let mut out = Vec::new();
-        for _ in 0..=AGAIN {
-            let Some(best) = course.best.as_ref().filter(|_| !stop()) else { break };
-            let thrift = best.choice.thrift;
-            let start = Start { warm: prices.as_deref(), near: true, out: &out, barred: &course.lessons.barred, thrift };
-            let Some(mut opening) = self.batch.open(start, &budget()) else { break };
-            opening.climb(&budget());
-            let Some(choice) = opening.settle(Effort::Full, &budget()) else { break };
-            let gone = self.consider(&choice, Manner::Patient, &out, bound, &mut course, stop);
-            let Some(gone) = gone.filter(|gone| !gone.is_empty()) else { break };
-            out.extend(gone);
-        }
-        let Course { lessons, best, why, .. } = course;
-        (self.lessons, self.best, self.is_heavy) = (lessons, best, why == HEAVY);
+    ) -> Result<f64, NoBatch> {
+        let mut course = Course {
+            lessons: std::mem::take(&mut self.lessons),
+            best: None,
+            opened: None,
+            attempts: 0,
+            bound: f64::INFINITY,
+            prices: warm.map(<[f64]>::to_vec),
+            heavy: self.heavy,
+            why: "no orders that together pay for their gas".into(),
+            found,
+        };
+        self.choose(&mut course, stop);
+        self.improve(&mut course, stop);
+        let Course { lessons, best, bound, heavy, why, .. } = course;
+        (self.lessons, self.best, self.heavy) = (lessons, best, heavy);
         match &mut self.best {
             Some(best) => {
                 best.welfare.bound = bound;
@@ -168,51 +171,133 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Settles a choice without the members that are `out`; those that had to leave besides, if it is the best so far.
-    fn consider(
+    fn budget<'s>(&self, stop: &'s (dyn Fn() -> bool + Sync)) -> Budget<'s> {
+        Budget::until(self.config.work_per_batch, stop)
+    }
+
+    /// Choices with gas counted at more and less than its cost: the first that can be settled at once, others until one is settled well.
+    fn choose<'b>(&'b self, course: &mut Course<'b, '_>, stop: &(dyn Fn() -> bool + Sync)) {
+        let mut tried = 0;
+        for (k, &thrift) in THRIFT.iter().enumerate() {
+            if thrift < BELOW * course.heavy && k + 1 < THRIFT.len() {
+                continue;
+            }
+            let Course { prices, bound, lessons, .. } = &*course;
+            let start = Start { warm: prices.as_deref(), near: bound.is_finite(), out: &[], barred: &lessons.barred, thrift };
+            let Some(mut opening) = self.batch.open(start, &self.budget(stop)) else { break };
+            course.bound = course.bound.min(opening.bound());
+            course.prices = Some(opening.prices().to_vec());
+            let well = |best: &Best| best.welfare.realised >= WELL * opening.value();
+            if tried == TRIES || course.best.as_ref().is_some_and(well) || stop() {
+                break;
+            }
+            let first = course.best.is_none();
+            // Something is to be there soon.
+            let manner = if first { Manner::Hasty } else { Manner::Patient };
+            let Some(choice) = self.settle_light(&mut opening, manner, course, stop) else { continue };
+            if first {
+                if !stop() {
+                    course.bound = course.bound.min(self.batch.least_bound(opening.prices(), &self.budget(stop)));
+                }
+                if course.best.as_ref().is_none_or(|best| !best.out.is_empty()) {
+                    let _ = self.consider(&opening, &choice, Manner::Patient, &[], course, stop);
+                }
+            }
+            tried += 1;
+        }
+    }
+
+    /// Settles what of an opening takes no more gas than a settlement may. `None` where that is nothing.
+    fn settle_light<'b>(
         &self,
+        opening: &mut Opening<'b>,
+        manner: Manner,
+        course: &mut Course<'b, '_>,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Option<Choice> {
+        let most = self.config.max_gas as f64;
+        loop {
+            if opening.gas() <= ROOM * most {
+                let choice = opening.settle(Effort::Quick, &self.budget(stop))?;
+                if self.consider(opening, &choice, manner, &[], course, stop) != Err(NoBatch::Heavy) {
+                    return Some(choice);
+                }
+            }
+            course.heavy = opening.thrift();
+            if course.heavy >= MOST_THRIFT {
+                return None;
+            }
+            let dearer = if opening.gas() > FAR_TOO_MUCH * most { DEARER * DEARER } else { DEARER };
+            opening.spare((dearer * course.heavy).min(MOST_THRIFT), &self.budget(stop));
+        }
+    }
+
+    /// Looks at the best choice for longer, and again without those who have to leave.
+    fn improve<'b>(&'b self, course: &mut Course<'b, '_>, stop: &(dyn Fn() -> bool + Sync)) {
+        let mut out = Vec::new();
+        for _ in 0..=AGAIN {
+            let Some(best) = course.best.as_ref().filter(|_| !stop()) else { break };
+            let thrift = best.choice.thrift;
+            let opened = course.opened.take().filter(|_| out.is_empty());
+            let start = Start { warm: course.prices.as_deref(), near: true, out: &out, barred: &course.lessons.barred, thrift };
+            let Some(mut opening) = opened.or_else(|| self.batch.open(start, &self.budget(stop))) else { break };
+            opening.climb(&self.budget(stop));
+            let Some(choice) = opening.settle(Effort::Full, &self.budget(stop)) else { break };
+            match self.consider(&opening, &choice, Manner::Patient, &out, course, stop) {
+                Ok(Some(gone)) if !gone.is_empty() => out.extend(gone),
+                _ => break,
+            }
+        }
+    }
+
+    /// Settles a choice without the members that are `out`; those that had to leave besides, if it is the best so far.
+    ///
+    /// # Errors
+    /// Why it cannot be settled.
+    fn consider<'b>(
+        &self,
+        opening: &Opening<'b>,
         choice: &Choice,
         manner: Manner,
         out: &[usize],
-        bound: f64,
-        course: &mut Course<'_>,
+        course: &mut Course<'b, '_>,
         stop: &(dyn Fn() -> bool + Sync),
-    ) -> Option<Vec<usize>> {
+    ) -> Result<Option<Vec<usize>>, NoBatch> {
         course.attempts += 1;
         // What is left out later is lost to what it is left out for.
         let before = course.best.as_ref().filter(|_| !out.is_empty()).map(|best| best.welfare);
         let Choice { relaxed, value: whole, .. } = *choice;
-        let welfare = before.unwrap_or(Welfare { bound, relaxed, whole, ..Welfare::default() });
+        let welfare = before.unwrap_or(Welfare { bound: course.bound, relaxed, whole, ..Welfare::default() });
         let (joint, gone) = match self.settle(choice, &mut course.lessons, manner, welfare, stop) {
             Ok(settled) => settled,
             Err(reason) => {
-                tracing::debug!(reason, "a choice that cannot be settled");
-                course.why = reason;
-                return None;
+                tracing::debug!(%reason, "a choice that cannot be settled");
+                course.why = reason.clone();
+                return Err(reason);
             }
         };
         let Welfare { realised, .. } = joint.welfare;
         let (fills, thrift, left) = (joint.fills.len(), choice.thrift, gone.len());
         tracing::debug!(attempts = course.attempts, thrift, whole, realised, fills, left, "a batch");
         if course.best.as_ref().is_some_and(|best| realised <= best.welfare.realised) {
-            return None;
+            return Ok(None);
         }
         let (mut choice, out) = (choice.clone(), out.iter().chain(&gone).copied().collect::<Vec<usize>>());
         out.iter().for_each(|&m| choice.parts[m] = 0.0);
         let displaced = out.iter().map(|&m| self.members[m].index).collect();
-        course.best = Some(Best { choice, welfare: joint.welfare, out });
+        (course.best, course.opened) = (Some(Best { choice, welfare: joint.welfare, out }), Some(opening.clone()));
         (course.found)(Joint { displaced, attempts: course.attempts, ..joint });
-        Some(gone)
+        Ok(Some(gone))
     }
 
     /// The best batch so far with other floors.
     ///
     /// # Errors
     /// As for [`Self::solve`].
-    pub fn with_floors(&mut self, floors: Floors, stop: &(dyn Fn() -> bool + Sync)) -> Result<Joint, String> {
+    pub fn with_floors(&mut self, floors: Floors, stop: &(dyn Fn() -> bool + Sync)) -> Result<Joint, NoBatch> {
         self.floors = floors;
         let Some(Best { mut choice, welfare, mut out }) = self.best.take() else {
-            return Err("there is no batch".to_owned());
+            return Err("there is no batch".into());
         };
         let mut lessons = std::mem::take(&mut self.lessons);
         let by = |manner, lessons: &mut Lessons| self.settle(&choice, lessons, manner, welfare, stop);
@@ -234,14 +319,14 @@ impl<'a> Attempt<'a> {
         manner: Manner,
         mut welfare: Welfare,
         stop: &(dyn Fn() -> bool + Sync),
-    ) -> Result<(Joint, Vec<usize>), String> {
+    ) -> Result<(Joint, Vec<usize>), NoBatch> {
         (lessons.gas, lessons.spare) = Default::default();
         let mut choice = original.clone();
         let cleared = self.at_choice(&choice)?;
         self.rehearse(&choice, &cleared, lessons);
-        let heavy = self.heaviest(&cleared, cleared.gas()).ok_or(HEAVY)?;
+        let heavy = self.heaviest(&cleared, cleared.gas()).ok_or(NoBatch::Heavy)?;
         if !heavy.is_empty() && original.thrift < MOST_THRIFT {
-            return Err(HEAVY.to_owned());
+            return Err(NoBatch::Heavy);
         }
         let (mut cleared, mut gone) = self.leave(&mut choice, &lessons.barred, cleared, &heavy, Vec::new(), stop)?;
         let mut distance = Distance::Far;
@@ -262,7 +347,7 @@ impl<'a> Attempt<'a> {
                     }
                     return Ok((joint, gone));
                 }
-                Err(Obstacle::Failed(why)) => return Err(why),
+                Err(Obstacle::Failed(why)) => return Err(why.into()),
                 Err(Obstacle::Unpaid(gas)) => {
                     tracing::debug!(gas, "more gas than is paid for");
                     lessons.gas = lessons.gas.saturating_add(gas);
@@ -270,7 +355,7 @@ impl<'a> Attempt<'a> {
                 }
                 Err(Obstacle::Heavy(gas)) => {
                     tracing::debug!(gas, "more gas than a settlement may take");
-                    self.heaviest(&fair, gas).ok_or(HEAVY)?
+                    self.heaviest(&fair, gas).ok_or(NoBatch::Heavy)?
                 }
                 Err(Obstacle::Barred(ways)) => {
                     tracing::debug!(?ways, "barred");
@@ -296,7 +381,7 @@ impl<'a> Attempt<'a> {
             distance = if leave.is_empty() { Distance::Close } else { Distance::Far };
             (cleared, gone) = self.leave(&mut choice, &lessons.barred, fair, &leave, gone, stop)?;
         }
-        Err(why)
+        Err(why.into())
     }
 
     /// The trades without some of them, whose members are `gone` too.
@@ -327,7 +412,7 @@ impl<'a> Attempt<'a> {
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<Cleared, String> {
         let members: Vec<usize> = stay.iter().map(|&k| cleared.trades[k].member).collect();
-        match self.batch.only(choice, &members, barred, &Budget::until(self.config.work_per_batch, stop)) {
+        match self.batch.only(choice, &members, barred, &self.budget(stop)) {
             Some(other) => *choice = other,
             None => return Ok(cleared.only(stay)),
         }

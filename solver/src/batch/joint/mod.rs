@@ -22,7 +22,7 @@ use rustc_hash::FxHashMap;
 
 use super::cycles::Arbitrage;
 use super::step::{Swap, Way};
-pub use attempt::Attempt;
+pub use attempt::{Attempt, NoBatch};
 
 /// A directed pair of tokens.
 pub type Pair = [Token; 2];

@@ -25,6 +25,8 @@ pub(super) struct Member {
     pub index: usize,
     pub leg: Leg,
     pub exact: Exact,
+    /// Units that are hoped for each unit sold; zero where none are.
+    hope: f64,
     /// Whether the driver scores its surplus.
     pub scored: bool,
 }
@@ -53,7 +55,9 @@ impl Member {
             Side::Sell => Exact::Sold,
             Side::Buy => Exact::Bought,
         };
-        Some(Self { index, leg, exact, scored: order.is_scored() })
+        let hoped = auction.hoped(index).and_then(|hoped| value(liquidity, order.buy, hoped));
+        let hope = hoped.unwrap_or(0.0) / sell_amount;
+        Some(Self { index, leg, exact, hope, scored: order.is_scored() })
     }
 
     /// The order as a trade that pays a `fee` (value units, the least and the fair one), to be filled for about `part`; `None` if the
@@ -67,7 +71,17 @@ impl Member {
         let least = if self.leg.is_whole() { most } else { 0.0 };
         let rate = buy_amount / sell_amount * (1.0 + CLEAR);
         let weight = if self.scored { 1.0 } else { 0.0 };
-        (most > 0.0).then_some(Trade { sell, buy, exact: self.exact, rate, fee, fill: [least, most], start: most * part, weight })
+        (most > 0.0).then_some(Trade {
+            sell,
+            buy,
+            exact: self.exact,
+            rate,
+            hope: self.hope,
+            fee,
+            fill: [least, most],
+            start: most * part,
+            weight,
+        })
     }
 
     /// The order itself.

@@ -38,11 +38,12 @@ use super::size::{Answer, SizeError, lay_out, size, solve as solve_one};
 use super::{Task, is_narrow};
 use crate::auction::{Auction, Drops};
 use crate::batch::Joint;
+use crate::batch::joint::NoBatch;
 use crate::config::Config;
 use crate::settlement::{Contracts, Verified};
 use party::Party;
 use prices::Prices;
-use round::{Failed, Market, Round};
+use round::{Market, Round};
 
 /// Times that prices are looked for from what the vaults want at those before.
 const LOOKS: usize = 3;
@@ -143,28 +144,28 @@ pub fn solve(
     size_all(&mut parties, &prices);
     limit(&mut parties, ORDERS_GAS * config.max_gas as f64 / config.trade_gas as f64);
     look(&mut parties, &mut prices, stop);
-    let mut rounds = 0;
+    let (mut rounds, mut heavy) = (0, 0.0);
     let batch = loop {
         rounds += 1;
         let round = Round::new(auction, &mut parties, contracts);
         let market = Market { liquidity: &liquidity, config, prices: &prices.units };
-        match round.solve(market, &parties, stop) {
+        match round.solve(market, &parties, &mut heavy, stop) {
             Ok((joint, verified)) => {
                 if round.judge(&mut parties, &joint, &verified, rounds >= PATIENT) {
                     let Round { auction, orders, .. } = round;
                     break Ok(Box::new(Settled { auction, orders, joint, verified }));
                 }
             }
-            Err(Failed { is_heavy: true, .. }) if parties.iter().flatten().count() > 1 => {
+            Err(NoBatch::Heavy) if parties.iter().flatten().count() > 1 => {
                 limit(&mut parties, FEWER * round.orders.len() as f64);
                 look(&mut parties, &mut prices, stop);
             }
-            Err(Failed { why, .. }) => {
+            Err(why) => {
                 // Others may be there once limits are wider.
                 let mut relents = false;
                 parties.iter_mut().flatten().for_each(|party| relents |= party.ask_less());
                 if !relents {
-                    break Err(why);
+                    break Err(why.to_string());
                 }
             }
         }

@@ -17,9 +17,10 @@ use crate::settlement::Verified;
 const ROOM: f64 = 4e-4;
 /// What room grows by.
 const MORE_ROOM: f64 = 5.0;
-/// How far below the prices that are expected the vaults' orders ask at first, as a part of what they sell, gas besides. What is paid is
-/// nearer to them: it is the last part of what is traded that costs most, and a batch trades up to where that costs what limits allow.
+/// How far below the prices that are expected the vaults' orders hope to be paid, as a part of what they sell, gas besides; and how many times as
+/// far what they ask is at first.
 const SPREAD: f64 = 2e-3;
+const ASKED: f64 = 3.0;
 /// What the spread grows by.
 const WIDER: f64 = 3.0;
 /// Times that an intent may ask for other things before it leaves.
@@ -58,7 +59,7 @@ impl<'a> Party<'a> {
             return Err(Left::Venues);
         }
         let (multiples, wanted) = (vec![1.0; task.intent.assets.len()], task.portfolio.clone());
-        let (room, spread, gas, tries) = (ROOM, SPREAD, 0.0, 1);
+        let (room, spread, gas, tries) = (ROOM, ASKED * SPREAD, 0.0, 1);
         Ok(Self { task, held, room, spread, gas, tries, multiples, wanted, places: Vec::new(), share: None })
     }
 
@@ -77,28 +78,56 @@ impl<'a> Party<'a> {
         // What is bought too much by must have its place in the landing.
         let landings = self.task.intent.assets.iter().filter(|asset| asset.tradable).map(|asset| &asset.landing);
         let widths = landings.filter(|landing| !landing.high.atoms().is_zero()).map(|l| l.high.to_f64() - l.low.to_f64());
-        let margin = widths.fold(self.spread, |margin, width| margin.min(0.5 * width));
-        let wanted = at_par(&self.task, &self.held, self.room, &self.multiples, margin);
-        wanted.map(|wanted| self.wanted = wanted).is_some()
+        let margin = widths.fold(SPREAD, |margin, width| margin.min(0.5 * width));
+        // What is paid better than oracles say raises the value of all, and so lowers the weights of what is not traded.
+        for room in [self.room, MORE_ROOM * self.room] {
+            let Some(wanted) = at_par(&self.task, &self.held, room, &self.multiples, margin) else { return false };
+            self.wanted = wanted;
+            let Task { intent, portfolio, moment } = &self.task;
+            if judge(intent, moment, portfolio, &self.expected()).is_ok() {
+                break;
+            }
+        }
+        true
     }
 
-    /// What it is to trade as orders, which ask for what is expected, less the spread, and in no case for less than what keeps its loss.
-    pub fn orders(&self) -> Vec<LimitOrder> {
-        let Task { intent, portfolio, .. } = &self.task;
-        let expected: Vec<U256> = portfolio
-            .holdings
-            .iter()
-            .zip(&self.multiples)
-            .map(|(h, x)| from_f64(f64::from(h.price) * x).unwrap_or(h.price))
-            .collect();
-        let worth = |token: Address| {
-            let place = intent.assets.iter().position(|asset| asset.token == token)?;
-            Some(portfolio.holdings[place].atom() * self.multiples[place])
-        };
+    /// What the vault holds once its orders are filled at the prices that are expected.
+    fn expected(&self) -> Portfolio {
+        let holdings = &self.task.portfolio.holdings;
+        let mut balances: Vec<U256> = holdings.iter().map(|h| h.balance).collect();
+        for (order, _) in self.orders() {
+            let [Some(sell), Some(buy)] = [order.sell, order.buy].map(|token| self.place(token)) else { continue };
+            let bought = f64::from(order.sell_amount) * self.worth(sell) / self.worth(buy);
+            balances[sell] = balances[sell].saturating_sub(order.sell_amount);
+            balances[buy] = balances[buy].saturating_add(from_f64(bought).unwrap_or_default());
+        }
+        self.task.portfolio.with(balances)
+    }
+
+    /// The place of an asset among the intent's.
+    fn place(&self, token: Address) -> Option<usize> {
+        self.task.intent.assets.iter().position(|asset| asset.token == token)
+    }
+
+    /// What an atom of an asset is expected to be worth, in the numeraire.
+    fn worth(&self, place: usize) -> f64 {
+        self.task.portfolio.holdings[place].atom() * self.multiples[place]
+    }
+
+    /// What it is to trade as orders, which ask for what is expected, less the spread, and in no case for less than what keeps its loss; with the
+    /// atoms that each hopes for.
+    pub fn orders(&self) -> Vec<(LimitOrder, U256)> {
+        let holdings = &self.task.portfolio.holdings;
+        let expected: Vec<U256> =
+            holdings.iter().zip(&self.multiples).map(|(h, x)| from_f64(f64::from(h.price) * x).unwrap_or(h.price)).collect();
         let raised = |order: &LimitOrder| {
-            let paid = f64::from(order.sell_amount) * worth(order.sell)? * (1.0 - self.spread) - self.gas;
-            let least = from_f64(paid.max(0.0) / worth(order.buy)?)?;
-            Some(LimitOrder { buy_amount: order.buy_amount.max(least), ..*order })
+            let [sell, buy] = [self.worth(self.place(order.sell)?), self.worth(self.place(order.buy)?)];
+            let bought = |spread: f64| {
+                let paid = f64::from(order.sell_amount) * sell * (1.0 - spread) - self.gas;
+                from_f64(paid.max(0.0) / buy)
+            };
+            let asked = order.buy_amount.max(bought(self.spread)?);
+            Some((LimitOrder { buy_amount: asked, ..*order }, asked.max(bought(SPREAD)?)))
         };
         let found = orders(&self.task, &self.wanted, Some(&expected));
         found.iter().flat_map(|found| &found.orders).filter_map(raised).collect()

@@ -9,7 +9,7 @@ use ballast_wire::intent::Asset;
 use super::Left;
 use super::party::Party;
 use crate::auction::Auction;
-use crate::batch::joint::{Attempt, Floors};
+use crate::batch::joint::{Attempt, Floors, NoBatch};
 use crate::batch::{Bid, Joint, Liquidity};
 use crate::config::Config;
 use crate::intent::Task;
@@ -27,13 +27,6 @@ pub(super) struct Market<'a> {
     pub prices: &'a [f64],
 }
 
-/// Why a round has no batch.
-pub(super) struct Failed {
-    pub why: String,
-    /// Whether that is since it would take more gas than a settlement may.
-    pub is_heavy: bool,
-}
-
 /// Those who are left, in one auction.
 pub(super) struct Round {
     pub auction: Auction,
@@ -48,11 +41,11 @@ impl Round {
         for entry in parties {
             let Ok(party) = entry else { continue };
             party.places.clear();
-            for order in party.orders() {
+            for (order, hoped) in party.orders() {
                 // The market does not know a token that the auction does not list.
                 let known = [order.sell, order.buy].iter().all(|token| auction.index.contains_key(token));
                 let Some(order) = order.listed(party.task.intent, &domain).ok().filter(|_| known) else { continue };
-                if let Ok(place) = this.auction.enter(&order) {
+                if let Ok(place) = this.auction.enter(&order, hoped) {
                     party.places.push(place);
                     this.orders.push(order);
                 }
@@ -64,17 +57,18 @@ impl Round {
         this
     }
 
-    /// The best batch with which everybody's conditions are met; or, where the first is none, that.
+    /// The best batch with which everybody's conditions are met; or, where the first is none, that. `heavy` is how many times its cost gas was too
+    /// much at in rounds before, and in this one.
     pub fn solve(
         &self,
         Market { liquidity, config, prices }: Market<'_>,
         parties: &[Result<Party<'_>, Left>],
+        heavy: &mut f64,
         stop: &(dyn Fn() -> bool + Sync),
-    ) -> Result<(Joint, Verified), Failed> {
+    ) -> Result<(Joint, Verified), NoBatch> {
         let auction = &self.auction;
         let all: Vec<usize> = (0..auction.orders.len()).collect();
-        let failed = |why| Failed { why, is_heavy: false };
-        let attempt = |warm, extent| {
+        let mut attempt = |warm, extent| {
             let (mut best, mut why) = (None, "no batch".to_owned());
             // Where somebody has to ask again, a better batch of the same orders is of no use.
             let missed = AtomicBool::new(false);
@@ -89,18 +83,21 @@ impl Round {
                 }
                 Err(reason) => why = reason,
             };
-            let mut attempt = Attempt::new(auction, liquidity, config, &all, Floors::default(), extent).map_err(failed)?;
-            match (attempt.solve(warm, &halt, &mut found), best) {
+            let attempt = Attempt::new(auction, liquidity, config, &all, Floors::default(), extent)?;
+            let mut attempt = attempt.heavy_below(*heavy);
+            let solved = attempt.solve(warm, &halt, &mut found);
+            *heavy = attempt.heavy();
+            match (solved, best) {
                 (_, Some(best)) => Ok(best),
-                (Ok(_), None) => Err(failed(why)),
-                (Err(why), None) => Err(Failed { why, is_heavy: attempt.is_heavy() }),
+                (Ok(_), None) => Err(why.into()),
+                (Err(why), None) => Err(why),
             }
         };
         // Prices may lead nowhere, and what is given find none.
         let ways = [(Some(prices), Extent::Given), (None, Extent::Given), (Some(prices), Extent::Part)];
-        let mut found = Err(failed(String::new()));
+        let mut found = Err("no batch".into());
         for (warm, extent) in ways {
-            found = found.or_else(|failed: Failed| if failed.is_heavy { Err(failed) } else { attempt(warm, extent) });
+            found = found.or_else(|why| if why == NoBatch::Heavy { Err(why) } else { attempt(warm, extent) });
         }
         found
     }

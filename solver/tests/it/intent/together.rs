@@ -134,7 +134,7 @@ fn what_a_settlement_has_no_room_for_is_left_to_the_next() {
 #[test]
 fn an_intent_whose_loss_limit_binds_leaves() {
     let mut market = without_arbitrage();
-    let mut vaults = vaults(&mut market, &[[400, 200, 100, 100], [100, 200, 400, 100], [400, 100, 100, 200]]);
+    let mut vaults = vaults(&mut market, &[[400, 200, 100, 100], [100, 200, 400, 100], [900, 100, 100, 300]]);
     vaults[2].intent.costs.max_loss_bps = Bps::new(1).unwrap();
     let together = together(&market, &vaults);
     let left = together.shares[2].as_ref().unwrap_err();
