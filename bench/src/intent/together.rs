@@ -15,6 +15,7 @@ use super::IntentArgs;
 use super::vaults::Vaults;
 use crate::clock::timed;
 use crate::show::{Report, caveats, short, table};
+use crate::spread::Spread;
 
 /// What orders are filled whole or not at all.
 const FILL_OR_KILL: f64 = 0.4;
@@ -27,6 +28,8 @@ struct Row {
     /// Basis points of the vaults that are settled together: what they cost alone, and together.
     bps: [f64; 2],
     rounds: usize,
+    /// Milliseconds until all landed in some batch.
+    first: Option<f64>,
     /// Milliseconds on the wall and of the processor: together, and one after the other alone.
     ms: [f64; 4],
     why: Option<String>,
@@ -73,6 +76,7 @@ impl IntentArgs {
             "alone, bps",
             "together, bps",
             "rounds",
+            "all land, ms",
             "ms",
             "of the processor",
             "alone, ms",
@@ -81,16 +85,17 @@ impl IntentArgs {
             let mut line = vec![seed.to_string(), format!("{} of {}", row.settled, self.vaults), row.fills.to_string()];
             line.extend([row.matched, row.bps[0], row.bps[1]].map(short));
             line.push(row.rounds.to_string());
+            line.push(row.first.map_or("never".to_owned(), short));
             line.extend([row.ms[0], row.ms[1], row.ms[2]].map(short));
             line
         });
         let whys = rows.iter().zip(1..).map(|(row, seed): (&Row, u64)| {
             let left: Vec<String> = row.left.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
             let why: String = row.why.iter().map(|why| format!(" ({why})")).collect();
-            if left.is_empty() { String::new() } else { format!("\nseed {seed}, left: {}{why}", left.join(", ")) }
+            if left.is_empty() { String::new() } else { format!("seed {seed}, left: {}{why}\n", left.join(", ")) }
         });
         let text = format!(
-            "{}\n{} vaults of {} assets and ${} with {} orders on {}, one batch each; costs are of the vaults settled together, gas included\n{}{}",
+            "{}\n{} vaults of {} assets and ${} with {} orders on {}, one batch each; costs are of the vaults settled together, gas included\n{}\nall land after {} ms at the median\n{}",
             caveats(),
             self.vaults,
             self.assets,
@@ -98,6 +103,7 @@ impl IntentArgs {
             self.orders,
             self.ground(),
             table(&headers, lines),
+            short(Spread::of(rows.iter().map(|row| row.first.unwrap_or(f64::INFINITY))).median),
             whys.collect::<String>()
         );
         let each: Vec<_> = rows
@@ -105,7 +111,7 @@ impl IntentArgs {
             .map(|row| {
                 json!({
                     "settled": row.settled, "fills": row.fills, "matched": row.matched, "bps": row.bps, "rounds": row.rounds,
-                    "ms": row.ms, "why": row.why, "left": row.left,
+                    "first": row.first, "ms": row.ms, "why": row.why, "left": row.left,
                 })
             })
             .collect();
@@ -142,6 +148,7 @@ impl IntentArgs {
             matched: joint.map_or(0.0, |joint| 100.0 * (1.0 - joint.routed / joint.volume)),
             bps: bps.map(|sum| sum / value),
             rounds: found.rounds,
+            first: found.first.map(|first| 1e3 * first.as_secs_f64()),
             ms: [took.wall, took.cpu, alone_took.wall, alone_took.cpu],
             why: joint.err().cloned(),
             left,

@@ -23,8 +23,6 @@ const FAR_TOO_MUCH: f64 = 1.3;
 const MOST_THRIFT: f64 = 64.0;
 /// Where it is known at what gas was too much, choices begin at this part of that.
 const BELOW: f64 = 0.3;
-/// A choice may take this many times the gas that a settlement may, before it is settled which orders are filled whole or not at all.
-const ROOM: f64 = 1.05;
 /// Choices that are settled before the best of them is looked at for longer.
 const TRIES: usize = 3;
 /// A batch that is worth this part of its choice is well settled.
@@ -217,7 +215,8 @@ impl<'a> Attempt<'a> {
     ) -> Option<Choice> {
         let most = self.config.max_gas as f64;
         loop {
-            if opening.gas() <= ROOM * most {
+            tracing::debug!(thrift = opening.thrift(), gas = opening.gas(), value = opening.value(), "a choice");
+            if opening.gas() <= most || opening.thrift() >= MOST_THRIFT {
                 let choice = opening.settle(Effort::Quick, &self.budget(stop))?;
                 if self.consider(opening, &choice, manner, &[], course, stop) != Err(NoBatch::Heavy) {
                     return Some(choice);

@@ -10,8 +10,9 @@
 //!
 //! First prices are looked for at which all can trade at once: what the vaults want is netted, the pools and the traders say at which prices
 //! they take the rest, and at these it is asked again what each vault wants (`prices`). So an intent is sized right from the beginning. It
-//! goes to the batch as orders whose limits are near those prices: all prices within the limits are the same to a batch, and so nobody pays
-//! for the others. No limit is lower than what keeps any fill of any of the orders within what the intent may lose ([`orders`](super::orders::orders)). What the
+//! goes to the batch as orders that ask for a little less than those prices, and in no case for less than what keeps any fill of any of the
+//! orders within what the intent may lose ([`orders`](super::orders::orders)). They hope for what is nearer to those prices: all prices within the limits are the same to
+//! a batch, so of what is paid beyond them hopes come first, and nobody pays for the others. What the
 //! vaults trade is given ([`Extent::Given`](ballast_routing::Extent::Given)), since an intent is met whole or not at all: what some of them sell and others or traders buy is
 //! matched, pools trade the rest, all at one price a token, and everyone pays the gas of the swaps that their tokens go through. What comes of
 //! that is judged intent by intent. One that misses its conditions is sized anew at the prices that there were, asks for a little less where
@@ -28,6 +29,7 @@ mod prices;
 mod round;
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use ballast_wire as wire;
 use rayon::prelude::*;
@@ -43,10 +45,10 @@ use crate::config::Config;
 use crate::settlement::{Contracts, Verified};
 use party::Party;
 use prices::Prices;
-use round::{Market, Round};
+use round::{Market, Progress, Round};
 
 /// Times that prices are looked for from what the vaults want at those before.
-const LOOKS: usize = 3;
+const LOOKS: usize = 2;
 /// The part of a settlement's gas that the vaults' orders may take, their swaps besides; and the part of them that is tried again where it was
 /// too much.
 const ORDERS_GAS: f64 = 0.6;
@@ -63,6 +65,8 @@ pub struct Together {
     pub batch: Result<Box<Settled>, String>,
     /// How often it was solved.
     pub rounds: usize,
+    /// After what time a batch was found with which all who are left in it meet their conditions: what remains of it is used to find a better one.
+    pub first: Option<Duration>,
 }
 
 /// What is settled.
@@ -134,6 +138,7 @@ pub fn solve(
     config: &Config,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Together {
+    let began = Instant::now();
     let liquidity = lay_out(tasks, auction, config, &mut Drops::default());
     let mut owners = BTreeSet::new();
     let mut parties: Vec<Result<Party<'_>, Left>> = tasks
@@ -144,12 +149,12 @@ pub fn solve(
     size_all(&mut parties, &prices);
     limit(&mut parties, ORDERS_GAS * config.max_gas as f64 / config.trade_gas as f64);
     look(&mut parties, &mut prices, stop);
-    let (mut rounds, mut heavy) = (0, 0.0);
+    let (mut rounds, mut progress) = (0, Progress::default());
     let batch = loop {
         rounds += 1;
         let round = Round::new(auction, &mut parties, contracts);
         let market = Market { liquidity: &liquidity, config, prices: &prices.units };
-        match round.solve(market, &parties, &mut heavy, stop) {
+        match round.solve(market, &parties, &mut progress, stop) {
             Ok((joint, verified)) => {
                 if round.judge(&mut parties, &joint, &verified, rounds >= PATIENT) {
                     let Round { auction, orders, .. } = round;
@@ -178,7 +183,8 @@ pub fn solve(
         (Ok(_), Err(why)) => Err(Left::NoBatch(why.clone())),
         (Err(left), _) => Err(left),
     };
-    Together { shares: parties.into_iter().map(share).collect(), batch, rounds }
+    let first = progress.first.filter(|_| batch.is_ok()).map(|first| first - began);
+    Together { shares: parties.into_iter().map(share).collect(), batch, rounds, first }
 }
 
 /// Looks for the prices at which all trade at once, and sizes each intent at them.

@@ -1,6 +1,7 @@
 //! One round: those who are left, in one batch, and each judged by what comes of it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use ballast_routing::Extent;
 use ballast_wire as wire;
@@ -17,6 +18,15 @@ use crate::intent::judge::Breach;
 use crate::intent::portfolio::Holding;
 use crate::settlement::encode::domain_separator;
 use crate::settlement::{Contracts, Verified, verify};
+
+/// What rounds have come to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Progress {
+    /// How many times its cost gas was too much at.
+    pub heavy: f64,
+    /// When a batch was found with which everybody's conditions are met.
+    pub first: Option<Instant>,
+}
 
 /// What all rounds are solved on.
 #[derive(Clone, Copy)]
@@ -57,13 +67,12 @@ impl Round {
         this
     }
 
-    /// The best batch with which everybody's conditions are met; or, where the first is none, that. `heavy` is how many times its cost gas was too
-    /// much at in rounds before, and in this one.
+    /// The best batch with which everybody's conditions are met; or, where the first is none, that.
     pub fn solve(
         &self,
         Market { liquidity, config, prices }: Market<'_>,
         parties: &[Result<Party<'_>, Left>],
-        heavy: &mut f64,
+        progress: &mut Progress,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<(Joint, Verified), NoBatch> {
         let auction = &self.auction;
@@ -77,6 +86,9 @@ impl Round {
                 Ok(verified) => {
                     let good = parties.iter().flatten().all(|party| party.judge(auction, &verified).is_ok());
                     missed.fetch_or(!good, Ordering::Relaxed);
+                    if good {
+                        progress.first.get_or_insert_with(Instant::now);
+                    }
                     if good || best.is_none() {
                         best = Some((joint, verified));
                     }
@@ -84,9 +96,9 @@ impl Round {
                 Err(reason) => why = reason,
             };
             let attempt = Attempt::new(auction, liquidity, config, &all, Floors::default(), extent)?;
-            let mut attempt = attempt.heavy_below(*heavy);
+            let mut attempt = attempt.heavy_below(progress.heavy);
             let solved = attempt.solve(warm, &halt, &mut found);
-            *heavy = attempt.heavy();
+            progress.heavy = attempt.heavy();
             match (solved, best) {
                 (_, Some(best)) => Ok(best),
                 (Ok(_), None) => Err(why.into()),
