@@ -9,10 +9,13 @@
 //! Makers" (2023), for the dual; the damping and its constants are measured.
 
 mod interior;
+mod skyline;
 
 pub(crate) use interior::{Settle, settle};
 
+use crate::market::Token;
 use crate::view::{Evaluation, Smoothing, View};
+use skyline::Skyline;
 
 /// Damping is measured against this many value units at least: against the order alone, dust fails.
 const DAMPING_SCALE: f64 = 5e3;
@@ -31,9 +34,10 @@ pub(crate) struct Workspace {
     conditioned: Vec<f64>,
     direction: Vec<f64>,
     product: Vec<f64>,
-    matrix: Vec<f64>,
-    /// Rows of the matrix by token.
+    factor: Skyline,
+    /// Rows of the factor by token, and how many markets trade each token.
     place: Vec<u32>,
+    degree: Vec<u32>,
     corners: interior::Corners,
 }
 
@@ -62,8 +66,9 @@ pub(crate) struct Stop {
     pub below: f64,
 }
 
-/// Up to so many tokens a step is found by a factorisation.
-const DENSE: usize = 48;
+/// A step is found by a factorisation that holds up to so many numbers for each token, or so many in all.
+const ROW: usize = 160;
+const SMALL: usize = 10_000;
 /// Iterations without progress.
 const PATIENCE: u32 = 5;
 /// Lengths of a step that are tried.
@@ -182,6 +187,30 @@ pub(crate) fn balance<'w>(view: &View, nu: &[f64], smoothing: &Smoothing, work: 
     &work.current
 }
 
+/// Goes through the Hessian of the dual: pairs of tokens, the same twice on the diagonal, with what each market adds there.
+fn each_curvature(view: &View, at: &Evaluation, mut each: impl FnMut(Token, Token, f64)) {
+    for p in &at.pairs {
+        each(p.input, p.input, p.h + p.bend * p.x * p.x);
+        each(p.output, p.output, p.h * p.m * p.m + p.bend * p.y * p.y);
+        each(p.input, p.output, -p.h * p.m - p.bend * p.x * p.y);
+    }
+    for active in &at.blocks {
+        let (tokens, response) = (&view.blocks[active.index as usize].tokens, &active.response);
+        for (k, &a) in tokens.iter().enumerate().filter(|(k, _)| response.trade[*k] != 0.0) {
+            for (j, &b) in tokens.iter().enumerate().take(k + 1).filter(|(j, _)| response.trade[*j] != 0.0) {
+                let bend = active.bend * response.trade[k] * response.trade[j];
+                each(a, b, active.share * response.hessian[k * tokens.len() + j] + bend);
+            }
+        }
+    }
+    for active in at.bundles.iter().filter(|b| b.h > 0.0) {
+        let moves = &view.bundles[active.index as usize].moves;
+        for (k, &(a, x)) in moves.iter().enumerate() {
+            moves[..=k].iter().for_each(|&(b, y)| each(a, b, active.h * x * y));
+        }
+    }
+}
+
 impl Workspace {
     fn prepare(&mut self, n: usize) {
         for buffer in [
@@ -197,6 +226,8 @@ impl Workspace {
         }
         self.place.clear();
         self.place.resize(n, u32::MAX);
+        self.degree.clear();
+        self.degree.resize(n, 0);
         self.is_touched.clear();
         self.is_touched.resize(n, false);
         self.touched.clear();
@@ -263,78 +294,64 @@ impl Workspace {
 
     /// Solves (H + μI)·step = −surplus on the touched tokens.
     fn newton_step(&mut self, view: &View, mu: f64) {
-        if self.touched.len() > DENSE || !self.factorise(view, mu) {
+        if !self.factorise(view, mu) {
             self.iterate(view, mu);
         }
     }
 
-    /// The same by a Cholesky factorisation, which is quicker for a few tokens. False where rounding leaves no positive pivot.
+    /// The same by a Cholesky factorisation, tokens that few markets trade first: little is added to their rows by eliminating others. False
+    /// where it would hold too much, or rounding leaves no positive pivot.
     fn factorise(&mut self, view: &View, mu: f64) -> bool {
         let n = self.touched.len();
-        self.matrix.clear();
-        self.matrix.resize(n * n, 0.0);
-        for (row, &t) in self.touched.iter().enumerate() {
+        let mut touched = std::mem::take(&mut self.touched);
+        for &t in &touched {
+            self.degree[t as usize] = 0;
+        }
+        let degree = &mut self.degree;
+        each_curvature(view, &self.current, |a, b, _| {
+            if a != b {
+                degree[a as usize] += 1;
+                degree[b as usize] += 1;
+            }
+        });
+        touched.sort_unstable_by_key(|&t| (self.degree[t as usize], t));
+        for (row, &t) in touched.iter().enumerate() {
             self.place[t as usize] = row as u32;
-            self.matrix[row * n + row] = mu;
-            self.step[t as usize] = -self.current.surplus[t as usize];
         }
-        let (matrix, place) = (&mut self.matrix, &self.place);
-        // Only the lower triangle, and only of tokens that may move.
-        let mut add = |a: u32, b: u32, value: f64| {
+        let (factor, place) = (&mut self.factor, &self.place);
+        // Only of tokens that may move.
+        let at = |a: u32, b: u32| {
             let (a, b) = (place[a as usize] as usize, place[b as usize] as usize);
-            if a < n && b < n {
-                matrix[a.max(b) * n + a.min(b)] += value;
-            }
+            (a < n && b < n).then_some((a.max(b), a.min(b)))
         };
-        for p in &self.current.pairs {
-            add(p.input, p.input, p.h + p.bend * p.x * p.x);
-            add(p.output, p.output, p.h * p.m * p.m + p.bend * p.y * p.y);
-            add(p.input, p.output, -p.h * p.m - p.bend * p.x * p.y);
-        }
-        for active in &self.current.blocks {
-            let (tokens, response) = (&view.blocks[active.index as usize].tokens, &active.response);
-            for (k, &a) in tokens.iter().enumerate().filter(|(k, _)| response.trade[*k] != 0.0) {
-                for (j, &b) in tokens.iter().enumerate().take(k + 1).filter(|(j, _)| response.trade[*j] != 0.0) {
-                    let bend = active.bend * response.trade[k] * response.trade[j];
-                    add(a, b, active.share * response.hessian[k * tokens.len() + j] + bend);
+        factor.first.clear();
+        factor.first.extend(0..n as u32);
+        each_curvature(view, &self.current, |a, b, _| {
+            if let Some((row, column)) = at(a, b) {
+                factor.first[row] = factor.first[row].min(column as u32);
+            }
+        });
+        let done = factor.lay_out() <= SMALL.max(ROW * n) && {
+            each_curvature(view, &self.current, |a, b, value| {
+                if let Some((row, column)) = at(a, b) {
+                    *factor.at(row, column) += value;
                 }
+            });
+            factor.factorise(mu)
+        };
+        if done {
+            factor.solution.clear();
+            factor.solution.extend(touched.iter().map(|&t| -self.current.surplus[t as usize]));
+            factor.solve();
+            for (&t, step) in touched.iter().zip(&factor.solution) {
+                self.step[t as usize] = *step;
             }
         }
-        for active in self.current.bundles.iter().filter(|b| b.h > 0.0) {
-            let moves = &view.bundles[active.index as usize].moves;
-            for (k, &(a, x)) in moves.iter().enumerate() {
-                moves[..=k].iter().for_each(|&(b, y)| add(a, b, active.h * x * y));
-            }
-        }
-        let mut positive = true;
-        for j in 0..n {
-            let (above, below) = matrix.split_at_mut((j + 1) * n);
-            let row = &mut above[j * n..];
-            let pivot = row[j] - row[..j].iter().map(|x| x * x).sum::<f64>();
-            positive &= pivot > 0.0 && pivot.is_finite();
-            if !positive {
-                break;
-            }
-            row[j] = pivot.sqrt();
-            for other in below.chunks_exact_mut(n) {
-                let dot: f64 = other[..j].iter().zip(&row[..j]).map(|(a, b)| a * b).sum();
-                other[j] = (other[j] - dot) / row[j];
-            }
-        }
-        if positive {
-            for (j, &t) in self.touched.iter().enumerate() {
-                let done: f64 = (0..j).map(|k| matrix[j * n + k] * self.step[self.touched[k] as usize]).sum();
-                self.step[t as usize] = (self.step[t as usize] - done) / matrix[j * n + j];
-            }
-            for (j, &t) in self.touched.iter().enumerate().rev() {
-                let done: f64 = (j + 1..n).map(|k| matrix[k * n + j] * self.step[self.touched[k] as usize]).sum();
-                self.step[t as usize] = (self.step[t as usize] - done) / matrix[j * n + j];
-            }
-        }
-        for &t in &self.touched {
+        for &t in &touched {
             self.place[t as usize] = u32::MAX;
         }
-        positive
+        self.touched = touched;
+        done
     }
 
     /// The same by conjugate gradients.

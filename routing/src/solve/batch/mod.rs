@@ -28,6 +28,8 @@ use super::{Choice, FINE, Search, Snapshot};
 
 /// Width of those in which it is settled what is traded.
 const BALANCED: f64 = 1e-3;
+/// Where gas is counted at more times its cost than this, it is what there is too much of: markets are not added then.
+const GROWING: f64 = 5.0;
 /// A part that is as good as all.
 const WHOLE: f64 = 1.0 - 1e-6;
 
@@ -290,7 +292,9 @@ impl Batch {
         let mut kept: Vec<Kept> = joint.markets.iter().map(|&(market, coins)| Kept { market, coins }).collect();
         kept.extend(open.iter().map(|&k| Kept { market: self.hop(k).market, coins: 0b11 }));
         search.best = Some(search.weigh(kept)?);
-        search.grow(&[Reach::Far]);
+        if joint.thrift <= GROWING {
+            search.grow(&[Reach::Far]);
+        }
         let choice = search.best.take()?;
         let (open, flows) = self.balanced(&choice, &filled);
         let part = |k: usize| if filled.contains(&k) { 1.0 } else { open.get(&k).copied().unwrap_or_default() };
