@@ -1,7 +1,7 @@
 //! One auction, from request to verified solutions.
 //!
 //! ```text
-//! every order by itself, at once ──► all orders in one batch, no pair of tokens worse off than with its best single order
+//! one order by itself, at once ──► all orders in one batch, no pair of tokens worse off than with its best single order; and those
 //!   ──► every order by itself, for longer, and the orders of each pair together ──► the batch again, where that made a pair better off
 //!   ──► orders outside of the batch, on the pools as better bids leave them
 //! ```
@@ -13,9 +13,11 @@ mod sequence;
 mod strategy;
 mod together;
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
+use tracing::Span;
 
 use crate::auction::{Auction, Drops, Subject};
 use crate::batch::Liquidity;
@@ -28,7 +30,7 @@ pub use sequence::Sequence;
 use sequence::sequence;
 use strategy::strategy;
 pub use together::Together;
-use together::{Whole, floors};
+use together::{Whole, floors, floors_of};
 
 /// A batch that is worth less than this part of what it was is chosen anew.
 const SAME: f64 = 0.99;
@@ -110,23 +112,34 @@ pub fn run_with(
         let answer = attempt(auction, &liquidity, config, index, Some(&warm), stop, depth, None);
         (answer, began.elapsed())
     };
-    let show = |answer: &Answer| {
-        if let Answer::Filled(filled) = answer {
-            sink(&filled.verified);
-        }
-    };
+    let show = |answer: &Answer| answer.verified().into_iter().for_each(sink);
     // What is to be had at once for every order, before any is looked at for longer.
-    let mut answers: Vec<(Answer, Duration)> = strategy("single orders", |span| {
-        let first = |index| {
-            let _span = span.enter();
+    let firsts: Vec<OnceLock<(Answer, Duration)>> = auction.orders.iter().map(|_| OnceLock::new()).collect();
+    let first = |index: usize| {
+        let solve = || {
             let first = pass(index, Depth::First);
             show(&first.0);
             first
         };
-        (0..auction.orders.len()).into_par_iter().map(first).collect()
-    });
+        &firsts[index].get_or_init(solve).0
+    };
     let together = together::Solver { auction, liquidity: &liquidity, config, warm: &warm, stop };
-    let mut whole = strategy("batch", |_| together.all(floors(auction, &answers, &[]), sink));
+    strategy("one order", |_| (0..auction.orders.len()).find(|&index| first(index).verified().is_some()));
+    let here = Span::current();
+    let singles = || {
+        let _here = here.enter();
+        strategy("single orders", |span| {
+            let solve = |index| {
+                let _span = span.enter();
+                first(index);
+            };
+            (0..auction.orders.len()).into_par_iter().for_each(solve);
+        });
+    };
+    // The batch asks for those that are in its way.
+    let all = || strategy("batch", |_| together.all(floors_of(auction, first), sink));
+    let (mut whole, ()) = rayon::join(all, singles);
+    let mut answers: Vec<(Answer, Duration)> = firsts.iter().filter_map(|first| first.get().cloned()).collect();
     // A better bid for an order of the batch is shown once the batch is as good.
     let in_batch = |index: usize, whole: &Result<Whole, String>| whole.as_ref().is_ok_and(|whole| whole.batch.fills(index));
     let improve = |index: usize, answer: &mut Answer, took: &mut Duration| {

@@ -74,6 +74,14 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// What may be sent of it.
+    pub(super) fn verified(&self) -> Option<&Verified> {
+        match self {
+            Self::Filled(filled) => Some(&filled.verified),
+            Self::Unfilled(_) => None,
+        }
+    }
+
     /// What it is worth in the terms of the order's problem; less than anything if it is none.
     pub(super) fn realised(&self) -> f64 {
         match self {

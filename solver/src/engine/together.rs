@@ -44,14 +44,14 @@ impl Together {
     }
 
     /// Whether no pair scores less than it could in a bid of its own.
-    pub(super) fn is_fair(&self, auction: &Auction, floors: &Floors) -> bool {
+    pub(super) fn is_fair(&self, auction: &Auction, floors: &Floors<'_>) -> bool {
         is_fair(auction, &self.verified, floors)
     }
 }
 
-fn is_fair(auction: &Auction, verified: &Verified, floors: &Floors) -> bool {
+fn is_fair(auction: &Auction, verified: &Verified, floors: &Floors<'_>) -> bool {
     let scores = scores(auction, verified);
-    scores.iter().all(|(pair, score)| floors.get(pair).is_none_or(|floor| score >= floor))
+    scores.iter().all(|(pair, score)| *score >= floors.of(*pair))
 }
 
 /// What each pair scores in a solution, in wei.
@@ -66,28 +66,40 @@ fn scores(auction: &Auction, verified: &Verified) -> FxHashMap<Pair, U256> {
 }
 
 /// What each pair could have in a bid of its own: for one of its orders, or for several.
-pub(super) fn floors(auction: &Auction, answers: &[(Answer, Duration)], pairs: &[Together]) -> Floors {
-    let mut floors = Floors::default();
-    let alone = answers.iter().filter_map(|(answer, _)| match answer {
-        Answer::Filled(filled) => Some(&filled.verified),
-        Answer::Unfilled(_) => None,
-    });
+pub(super) fn floors(auction: &Auction, answers: &[(Answer, Duration)], pairs: &[Together]) -> Floors<'static> {
+    let mut floors: FxHashMap<Pair, U256> = FxHashMap::default();
+    let alone = answers.iter().filter_map(|(answer, _)| answer.verified());
     for verified in alone.chain(pairs.iter().map(|pair| &pair.verified)) {
         for (pair, score) in scores(auction, verified) {
             let floor = floors.entry(pair).or_default();
             *floor = score.max(*floor);
         }
     }
-    floors
+    floors.into()
 }
 
-/// The pairs of tokens that several orders trade, each with its orders.
-fn pairs(auction: &Auction) -> Vec<Vec<usize>> {
+/// The same for single orders, each of which is solved by itself once it is asked for.
+pub(super) fn floors_of<'a>(auction: &'a Auction, answer: impl Fn(usize) -> &'a Answer + Send + Sync + 'a) -> Floors<'a> {
+    let orders = by_pair(auction);
+    Floors::new(move |pair| {
+        let orders = orders.get(&pair).map_or(&[][..], Vec::as_slice);
+        let scored = orders.iter().filter_map(|&index| answer(index).verified());
+        scored.filter_map(|verified| scores(auction, verified).get(&pair).copied()).max().unwrap_or_default()
+    })
+}
+
+/// The orders of each pair of tokens.
+fn by_pair(auction: &Auction) -> FxHashMap<Pair, Vec<usize>> {
     let mut pairs: FxHashMap<Pair, Vec<usize>> = FxHashMap::default();
     for (index, order) in auction.orders.iter().enumerate() {
         pairs.entry([order.sell, order.buy]).or_default().push(index);
     }
-    let mut pairs: Vec<Vec<usize>> = pairs.into_values().filter(|orders| orders.len() > 1).collect();
+    pairs
+}
+
+/// The pairs of tokens that several orders trade, each with its orders.
+fn pairs(auction: &Auction) -> Vec<Vec<usize>> {
+    let mut pairs: Vec<Vec<usize>> = by_pair(auction).into_values().filter(|orders| orders.len() > 1).collect();
     pairs.sort_unstable();
     pairs
 }
@@ -110,7 +122,7 @@ pub(super) struct Solver<'a> {
 
 impl Solver<'_> {
     /// All orders, no pair worse off than its floor. Each batch that is better than those before is shown to `sink` at once.
-    pub fn all(&self, floors: Floors, sink: &(dyn Fn(&Verified) + Sync)) -> Result<Whole<'_>, String> {
+    pub fn all<'f>(&'f self, floors: Floors<'f>, sink: &(dyn Fn(&Verified) + Sync)) -> Result<Whole<'f>, String> {
         self.wanted()?;
         let orders: Vec<usize> = (0..self.auction.orders.len()).collect();
         let mut attempt = self.attempt(&orders, floors)?;
@@ -120,7 +132,7 @@ impl Solver<'_> {
 
     /// The same once more, where some pairs have better bids of their own by now.
     /// False where there is none.
-    pub fn again(&self, Whole { batch, attempt }: &mut Whole, floors: Floors) -> bool {
+    pub fn again<'f>(&'f self, Whole { batch, attempt }: &mut Whole<'f>, floors: Floors<'f>) -> bool {
         let began = Instant::now();
         let again = attempt.with_floors(floors.clone(), self.stop).map_err(|why| why.to_string());
         let again = again.and_then(|joint| self.verified(0, joint, &floors));
@@ -160,7 +172,7 @@ impl Solver<'_> {
         }
     }
 
-    fn attempt(&self, orders: &[usize], floors: Floors) -> Result<Attempt<'_>, String> {
+    fn attempt<'f>(&'f self, orders: &[usize], floors: Floors<'f>) -> Result<Attempt<'f>, String> {
         Attempt::new(self.auction, self.liquidity, self.config, orders, floors, Extent::Part)
     }
 
@@ -186,7 +198,7 @@ impl Solver<'_> {
         })
     }
 
-    fn verified(&self, id: u64, joint: Joint, floors: &Floors) -> Result<(Verified, Joint), String> {
+    fn verified(&self, id: u64, joint: Joint, floors: &Floors<'_>) -> Result<(Verified, Joint), String> {
         if joint.fills.len() < 2 {
             return Err("no two orders gain by going together".to_owned());
         }

@@ -28,8 +28,6 @@ use super::{Choice, FINE, Search, Snapshot};
 
 /// Width of those in which it is settled what is traded.
 const BALANCED: f64 = 1e-3;
-/// Where gas is counted at more times its cost than this, it is what there is too much of: markets are not added then.
-const GROWING: f64 = 5.0;
 /// A part that is as good as all.
 const WHOLE: f64 = 1.0 - 1e-6;
 
@@ -126,6 +124,8 @@ pub struct Joint {
     pub value: f64,
     /// How many times its cost gas was counted at.
     pub thrift: f64,
+    /// The same when it was settled which markets there are: more, where it would have been too much. None are added then.
+    pub spared: f64,
 }
 
 impl Batch {
@@ -195,7 +195,7 @@ impl Batch {
         search.prune(used);
         let bound = self.bound_at(&search.whole, &search.prices, self.problem.gas.fixed + self.gas_of(&given), start.thrift);
         let (best, prices) = (search.best.take()?, search.prices);
-        Some(Opening { batch: self, best, prices, bound, barred, given, thrift: start.thrift })
+        Some(Opening { batch: self, best, prices, bound, barred, given, thrift: start.thrift, spared: start.thrift })
     }
 
     fn joint(
@@ -224,7 +224,7 @@ impl Batch {
         }
         let markets = choice.kept.iter().filter(|k| k.market < self.first).map(|k| (k.market, k.coins)).collect();
         let value = self.at_cost(choice.value, thrift, &choice.kept, &forced);
-        Joint { markets, flows, parts, prices, bound, relaxed, value, thrift }
+        Joint { markets, flows, parts, prices, bound, relaxed, value, thrift, spared: thrift }
     }
 
     /// Orders that are filled in any case, without those that are `out`.
@@ -292,7 +292,7 @@ impl Batch {
         let mut kept: Vec<Kept> = joint.markets.iter().map(|&(market, coins)| Kept { market, coins }).collect();
         kept.extend(open.iter().map(|&k| Kept { market: self.hop(k).market, coins: 0b11 }));
         search.best = Some(search.weigh(kept)?);
-        if joint.thrift <= GROWING {
+        if joint.spared <= joint.thrift {
             search.grow(&[Reach::Far]);
         }
         let choice = search.best.take()?;
@@ -318,7 +318,8 @@ impl Batch {
         // What the markets answer to the prices is nearly right.
         let answers = program::answers(&view, &nu, &Smoothing { gas: None, gas_value: 0.0, linear: FINE });
         let flows = program::solve_around(&view, &nu, BALANCED, &answers).or_else(|_| program::solve(&view, &nu, BALANCED, None));
-        let flows = flows.unwrap_or_default();
+        // Where they cannot be balanced, who is in the way is found out later.
+        let flows = flows.unwrap_or(answers);
         self.split(flows.markets)
     }
 
@@ -344,6 +345,7 @@ pub struct Opening<'b> {
     /// Orders that are filled in any case.
     given: Vec<usize>,
     thrift: f64,
+    spared: f64,
 }
 
 /// How much time it is worth to settle which orders are filled.
@@ -376,8 +378,11 @@ impl Opening<'_> {
         self.bound
     }
 
-    /// Adds and drops markets and orders for as long as that helps.
+    /// Adds and drops markets and orders for as long as that helps; none where there were too many.
     pub fn climb(&mut self, budget: &Budget) {
+        if self.spared > self.thrift {
+            return;
+        }
         let problem = self.batch.forced(&self.given, self.thrift);
         let mut search = Search::new(&self.batch.snapshot, &problem, None, &self.barred, budget);
         search.prices.clone_from_slice(&self.prices);
@@ -389,14 +394,15 @@ impl Opening<'_> {
         }
     }
 
-    /// How many times its cost gas is counted at.
-    pub fn thrift(&self) -> f64 {
-        self.thrift
+    /// How many times its cost gas was counted at when it was settled which markets there are.
+    pub fn spared(&self) -> f64 {
+        self.spared
     }
 
-    /// The same with gas counted at more times its cost, which drops some of its markets and orders.
-    pub fn spare(&mut self, thrift: f64, budget: &Budget) {
-        let problem = self.batch.forced(&self.given, thrift);
+    /// Some of its markets and orders only: those that are worth it with gas counted at so many times its cost. What is left is weighed as before.
+    pub fn spare(&mut self, spared: f64, budget: &Budget) {
+        self.spared = spared;
+        let problem = self.batch.forced(&self.given, spared);
         let mut search = Search::new(&self.batch.snapshot, &problem, None, &self.barred, budget);
         search.prices.clone_from_slice(&self.prices);
         search.gas_value = problem.gas.price * self.prices[problem.gas.token as usize];
@@ -404,17 +410,20 @@ impl Opening<'_> {
         view.bar(&self.barred);
         let used = search.refine(&view, &STAGES[1..]);
         search.prune(used);
-        self.thrift = thrift;
-        if let Some(best) = search.best.take() {
-            self.best = best;
-        }
+        let Some(lighter) = search.best.take() else { return };
+        let problem = self.batch.forced(&self.given, self.thrift);
+        let mut search = Search::new(&self.batch.snapshot, &problem, None, &self.barred, budget);
+        search.prices.clone_from_slice(&self.prices);
+        search.best = Some(Choice { value: f64::NEG_INFINITY, ..lighter.clone() });
+        self.best = search.weigh(lighter.kept.clone()).unwrap_or(lighter);
     }
 
     /// Settles which of the orders that must be whole are filled. `None` where there are none that can be.
     pub fn settle(&self, effort: Effort, budget: &Budget) -> Option<Joint> {
-        let Self { batch, best, prices, barred, thrift, .. } = self;
+        let Self { batch, best, prices, barred, thrift, spared, .. } = self;
         let (forced, left_out) = (self.given.clone(), Vec::new());
         Settling { batch, best: best.clone(), forced, left_out, barred, prices, thrift: *thrift, budget }
             .settle(effort, [self.bound, self.value()])
+            .map(|joint| Joint { spared: *spared, ..joint })
     }
 }

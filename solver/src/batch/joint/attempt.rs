@@ -19,6 +19,9 @@ const THRIFT: [f64; 6] = [2.0, 3.0, 1.4, 4.5, 8.0, 16.0];
 /// What gas is counted at more times where it is too much still; the square of it where it is more than so many times too much.
 const DEARER: f64 = 1.5;
 const FAR_TOO_MUCH: f64 = 1.3;
+/// Where a choice takes less than this part of the gas that it may, one between it and the one before is tried, so often.
+const FULL: f64 = 0.75;
+const HALVES: usize = 3;
 /// The most that it is counted at: what takes too much then is left out.
 const MOST_THRIFT: f64 = 64.0;
 /// Where it is known at what gas was too much, choices begin at this part of that.
@@ -35,7 +38,7 @@ pub struct Attempt<'a> {
     pub(super) auction: &'a Auction,
     pub(super) liquidity: &'a Liquidity,
     pub(super) config: &'a Config,
-    pub(super) floors: Floors,
+    pub(super) floors: Floors<'a>,
     pub(super) members: Vec<Member>,
     pub(super) batch: Batch,
     lessons: Lessons,
@@ -104,7 +107,7 @@ impl<'a> Attempt<'a> {
         liquidity: &'a Liquidity,
         config: &'a Config,
         orders: &[usize],
-        floors: Floors,
+        floors: Floors<'a>,
         entered: Extent,
     ) -> Result<Self, String> {
         let member = |&k: &usize| Member::new(auction, liquidity, config, k, entered);
@@ -125,7 +128,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// What each pair could have in a bid of its own.
-    pub fn floors(&self) -> &Floors {
+    pub fn floors(&self) -> &Floors<'a> {
         &self.floors
     }
 
@@ -213,21 +216,42 @@ impl<'a> Attempt<'a> {
         course: &mut Course<'b, '_>,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Option<Choice> {
-        let most = self.config.max_gas as f64;
         loop {
-            tracing::debug!(thrift = opening.thrift(), gas = opening.gas(), value = opening.value(), "a choice");
-            if opening.gas() <= most || opening.thrift() >= MOST_THRIFT {
-                let choice = opening.settle(Effort::Quick, &self.budget(stop))?;
-                if self.consider(opening, &choice, manner, &[], course, stop) != Err(NoBatch::Heavy) {
-                    return Some(choice);
-                }
+            self.lighten(opening, course, stop);
+            let choice = opening.settle(Effort::Quick, &self.budget(stop))?;
+            let orders = choice.parts.iter().filter(|part| **part > 0.0).count();
+            tracing::debug!(orders, markets = choice.markets.len(), value = choice.value, "orders settled");
+            let is_heavy = self.consider(opening, &choice, manner, &[], course, stop) == Err(NoBatch::Heavy);
+            if !is_heavy || opening.spared() >= MOST_THRIFT {
+                return Some(choice);
             }
-            course.heavy = opening.thrift();
-            if course.heavy >= MOST_THRIFT {
-                return None;
-            }
+            course.heavy = opening.spared();
+            opening.spare((DEARER * course.heavy).min(MOST_THRIFT), &self.budget(stop));
+        }
+    }
+
+    /// Drops what an opening has of markets and orders beyond the gas that a settlement may take, and not many more.
+    fn lighten<'b>(&self, opening: &mut Opening<'b>, course: &mut Course<'b, '_>, stop: &(dyn Fn() -> bool + Sync)) {
+        let most = self.config.max_gas as f64;
+        let mut heavier = None;
+        while opening.gas() > most && opening.spared() < MOST_THRIFT {
+            let spared = opening.spared();
             let dearer = if opening.gas() > FAR_TOO_MUCH * most { DEARER * DEARER } else { DEARER };
-            opening.spare((dearer * course.heavy).min(MOST_THRIFT), &self.budget(stop));
+            heavier = Some(opening.clone());
+            opening.spare((dearer * spared).min(MOST_THRIFT), &self.budget(stop));
+            course.heavy = spared;
+            tracing::debug!(spared = opening.spared(), gas = opening.gas(), value = opening.value(), "a lighter choice");
+        }
+        for _ in 0..HALVES {
+            let Some(last) = heavier.as_ref().filter(|_| opening.gas() < FULL * most) else { break };
+            let mut between = last.clone();
+            between.spare((last.spared() * opening.spared()).sqrt(), &self.budget(stop));
+            tracing::debug!(spared = between.spared(), gas = between.gas(), value = between.value(), "one between");
+            if between.gas() <= most {
+                *opening = between;
+            } else {
+                heavier = Some(between);
+            }
         }
     }
 
@@ -293,7 +317,7 @@ impl<'a> Attempt<'a> {
     ///
     /// # Errors
     /// As for [`Self::solve`].
-    pub fn with_floors(&mut self, floors: Floors, stop: &(dyn Fn() -> bool + Sync)) -> Result<Joint, NoBatch> {
+    pub fn with_floors(&mut self, floors: Floors<'a>, stop: &(dyn Fn() -> bool + Sync)) -> Result<Joint, NoBatch> {
         self.floors = floors;
         let Some(Best { mut choice, welfare, mut out }) = self.best.take() else {
             return Err("there is no batch".into());
@@ -324,7 +348,7 @@ impl<'a> Attempt<'a> {
         let cleared = self.at_choice(&choice)?;
         self.rehearse(&choice, &cleared, lessons);
         let heavy = self.heaviest(&cleared, cleared.gas()).ok_or(NoBatch::Heavy)?;
-        if !heavy.is_empty() && original.thrift < MOST_THRIFT {
+        if !heavy.is_empty() && original.spared < MOST_THRIFT {
             return Err(NoBatch::Heavy);
         }
         let (mut cleared, mut gone) = self.leave(&mut choice, &lessons.barred, cleared, &heavy, Vec::new(), stop)?;

@@ -66,7 +66,7 @@ impl Attempt<'_> {
 
     /// What a pair could have in a bid of its own.
     pub(super) fn own(&self, pair: Pair) -> f64 {
-        self.floors.get(&pair).map_or(0.0, |score| f64::from(*score) / WEI_PER_UNIT)
+        f64::from(self.floors.of(pair)) / WEI_PER_UNIT
     }
 
     /// Units bought for each unit sold if the best single path took all that a pair's trades sell.

@@ -16,6 +16,8 @@ mod gas;
 mod orders;
 mod prices;
 
+use std::sync::Arc;
+
 use alloy_primitives::U256;
 use ballast_routing::Token;
 use rustc_hash::FxHashMap;
@@ -27,8 +29,33 @@ pub use attempt::{Attempt, NoBatch};
 /// A directed pair of tokens.
 pub type Pair = [Token; 2];
 
-/// What each pair could have in a bid of its own, in wei of score.
-pub type Floors = FxHashMap<Pair, U256>;
+/// What each pair could have in a bid of its own, in wei of score: found once somebody asks for it.
+#[derive(Clone)]
+pub struct Floors<'a>(Arc<dyn Fn(Pair) -> U256 + Send + Sync + 'a>);
+
+impl<'a> Floors<'a> {
+    /// Those that `of` says.
+    pub fn new(of: impl Fn(Pair) -> U256 + Send + Sync + 'a) -> Self {
+        Self(Arc::new(of))
+    }
+
+    /// That of a pair.
+    pub fn of(&self, pair: Pair) -> U256 {
+        (self.0)(pair)
+    }
+}
+
+impl Default for Floors<'_> {
+    fn default() -> Self {
+        Self::new(|_| U256::ZERO)
+    }
+}
+
+impl From<FxHashMap<Pair, U256>> for Floors<'_> {
+    fn from(known: FxHashMap<Pair, U256>) -> Self {
+        Self::new(move |pair| known.get(&pair).copied().unwrap_or_default())
+    }
+}
 
 /// One order's part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
