@@ -39,6 +39,8 @@ const ASTRAY: f64 = 0.3;
 const SHORT: f64 = 1000.0;
 /// What is short by no more than this is not: a part of the largest trade.
 const NOTHING: f64 = 1e-10;
+/// Prices that moved may move by so many times as much again: a programme that lets them move by more says the same once more.
+const AGAIN: f64 = 4.0;
 /// What it costs to move a price, as a part of what the move is worth to those who gain by it.
 const MOVED: f64 = 1e-4;
 /// Times that a programme is solved again with what it missed.
@@ -256,7 +258,11 @@ impl ToClear<'_> {
         let mut fees: Vec<f64> = trades.iter().map(|t| t.fee[0]).collect();
         let unit = trades.iter().map(|t| t.fill[1]).fold(f64::MIN_POSITIVE, f64::max) / LARGEST;
         let (mut flows, mut short, mut solved, mut failed) = (self.flows.to_vec(), Vec::new(), false, None);
+        let mut moved = f64::INFINITY;
         for &(reach, width) in self.presence.reaches(self.distance) {
+            if reach > AGAIN * moved {
+                continue;
+            }
             let step = |kept: &Rows| {
                 let mut build = Builder::new(&view, unit);
                 build.around(&nu, width, &flows);
@@ -283,6 +289,7 @@ impl ToClear<'_> {
                 let shift = (step.shifts[e[0]] - step.shifts[e[1]]).abs();
                 most.max(shift * (shift + (step.fills[k] - fills[k]).abs() / trade.fill[1]))
             });
+            moved = step.shifts.iter().fold(0.0, |most, shift| most.max(shift.abs()));
             for (price, shift) in prices.iter_mut().zip(&step.shifts) {
                 *price *= shift.exp();
             }
