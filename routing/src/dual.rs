@@ -1,8 +1,8 @@
 //! Prices: the minimum of the dual function, by a semismooth Newton method.
 //!
 //! The Hessian of the dual is a sum of rank-one terms, one a pair that trades, and of small blocks, one a larger market. The
-//! step solves (H + μI)s = −z on the tokens whose price is not held at its floor, by Cholesky for a few tokens and by conjugate gradients
-//! with the diagonal as preconditioner for many; μ (Levenberg–Marquardt) falls while the quadratic model is right and rises when it is not, and no price moves by more
+//! step solves (H + μI)s = −z on the tokens whose price is not held at its floor, by a Cholesky factorisation ([`skyline`]), and where that would fill up
+//! by conjugate gradients with the diagonal as preconditioner; μ (Levenberg–Marquardt) falls while the quadratic model is right and rises when it is not, and no price moves by more
 //! than a share of itself in one step, which is doubled or cut likewise.
 //!
 //! Source: Diamandis, Resnick, Chitra, Angeris, "An Efficient Algorithm for Optimal Routing Through Constant Function Market

@@ -410,12 +410,16 @@ impl Opening<'_> {
         view.bar(&self.barred);
         let used = search.refine(&view, &STAGES[1..]);
         search.prune(used);
-        let Some(lighter) = search.best.take() else { return };
+        let Some(mut lighter) = search.best.take() else { return };
         let problem = self.batch.forced(&self.given, self.thrift);
         let mut search = Search::new(&self.batch.snapshot, &problem, None, &self.barred, budget);
         search.prices.clone_from_slice(&self.prices);
         search.best = Some(Choice { value: f64::NEG_INFINITY, ..lighter.clone() });
-        self.best = search.weigh(lighter.kept.clone()).unwrap_or(lighter);
+        self.best = search.weigh(lighter.kept.clone()).unwrap_or_else(|| {
+            let gas = self.batch.gas(&lighter.kept) + self.batch.gas_of(&self.given);
+            lighter.value += (spared - self.thrift) * self.batch.problem.gas.price * gas;
+            lighter
+        });
     }
 
     /// Settles which of the orders that must be whole are filled. `None` where there are none that can be.
