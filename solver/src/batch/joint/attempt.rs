@@ -15,7 +15,7 @@ use crate::config::Config;
 /// Times that a batch is chosen again without those that were left out of the one before.
 const AGAIN: usize = 4;
 /// How many times its cost gas is counted at, one after another.
-const THRIFT: [f64; 6] = [2.0, 3.0, 1.4, 4.5, 8.0, 16.0];
+const THRIFT: [f64; 6] = [2.0, 1.4, 3.0, 4.5, 8.0, 16.0];
 /// What gas is counted at more times where it is too much still; the square of it where it is more than so many times too much.
 const DEARER: f64 = 1.5;
 const FAR_TOO_MUCH: f64 = 1.3;
@@ -195,14 +195,9 @@ impl<'a> Attempt<'a> {
             let first = course.best.is_none();
             // Something is to be there soon.
             let manner = if first { Manner::Hasty } else { Manner::Patient };
-            let Some(choice) = self.settle_light(&mut opening, manner, course, stop) else { continue };
-            if first {
-                if !stop() {
-                    course.bound = course.bound.min(self.batch.least_bound(opening.prices(), &self.budget(stop)));
-                }
-                if course.best.as_ref().is_none_or(|best| !best.out.is_empty()) {
-                    let _ = self.consider(&opening, &choice, Manner::Patient, &[], course, stop);
-                }
+            self.settle_light(&mut opening, manner, course, stop);
+            if first && !stop() {
+                course.bound = course.bound.min(self.batch.least_bound(opening.prices(), &self.budget(stop)));
             }
             tried += 1;
         }
