@@ -50,6 +50,22 @@ fn cleared(batch: &Batch, joint: &Joint, trades: &[Trade]) -> Clearing {
     ToClear { distance: Distance::Near, ..far }.clear(|t| first.price(t)).unwrap()
 }
 
+/// Trades that no market is there for.
+fn matched<'a>(snapshot: &'a Snapshot, trades: &'a [Trade]) -> ToClear<'a> {
+    ToClear {
+        snapshot,
+        markets: &[],
+        flows: &[],
+        barred: &[],
+        endowment: &[],
+        nu: &[1.0; 4],
+        trades,
+        claims: &[],
+        presence: Presence::Fixed,
+        distance: Distance::Near,
+    }
+}
+
 /// The choice, and the clearing of it with a fee of 0.1 from each.
 fn solved(pools: &[(Token, Token, f64, f64)], orders: &[Order]) -> Option<(Joint, Vec<Trade>, Clearing)> {
     let wanted: Vec<Leftover> = (0..3).map(|token| Leftover { token, weight: 1.0, most: 100.0 }).collect();
@@ -257,18 +273,7 @@ fn what_is_hoped_for_comes_first() {
             weight: 1.0,
         };
         let trades = [trade(0, 1, hope), trade(1, 0, 0.0)];
-        let clear = ToClear {
-            snapshot: &snapshot,
-            markets: &[],
-            flows: &[],
-            barred: &[],
-            endowment: &[],
-            nu: &[1.0; 4],
-            trades: &trades,
-            claims: &[],
-            presence: Presence::Fixed,
-            distance: Distance::Far,
-        };
+        let clear = ToClear { distance: Distance::Far, ..matched(&snapshot, &trades) };
         let clearing = clear.clear(|_| 1.0).unwrap();
         let [sold, bought] = clearing.amounts(0, &trades[0]);
         assert!(bought >= hope * sold * (1.0 - 1e-6) && sold > 90.0, "{hope}: {sold} {bought}");
@@ -291,18 +296,7 @@ fn of_two_that_cannot_be_paid_together_one_is_there() {
     };
     let trades = [trade(0, 1, 0.97, 100.0), trade(1, 0, 0.97, 100.0), trade(0, 1, 0.99, 100.0)];
     let snapshot = snapshot(&[]);
-    let clear = ToClear {
-        snapshot: &snapshot,
-        markets: &[],
-        flows: &[],
-        barred: &[],
-        endowment: &[],
-        nu: &[1.0; 4],
-        trades: &trades,
-        claims: &[],
-        presence: Presence::Open(&[0, 2]),
-        distance: Distance::Near,
-    };
+    let clear = ToClear { presence: Presence::Open(&[0, 2]), ..matched(&snapshot, &trades) };
     let decided = clear.clear(|_| 1.0).unwrap();
     // The one whose limit leaves more.
     assert_eq!(decided.fills.iter().map(|fill| *fill > 1.0).collect::<Vec<_>>(), [true, true, false], "{decided:?}");

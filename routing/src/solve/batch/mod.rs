@@ -378,15 +378,21 @@ impl Opening<'_> {
         self.bound
     }
 
+    /// A search that begins at its prices.
+    fn search<'a>(&'a self, problem: &'a Problem, budget: &'a Budget<'a>) -> Search<'a> {
+        let mut search = Search::new(&self.batch.snapshot, problem, None, &self.barred, budget);
+        search.prices.clone_from_slice(&self.prices);
+        search.gas_value = problem.gas.price * self.prices[problem.gas.token as usize];
+        search
+    }
+
     /// Adds and drops markets and orders for as long as that helps; none where there were too many.
     pub fn climb(&mut self, budget: &Budget) {
         if self.spared > self.thrift {
             return;
         }
         let problem = self.batch.forced(&self.given, self.thrift);
-        let mut search = Search::new(&self.batch.snapshot, &problem, None, &self.barred, budget);
-        search.prices.clone_from_slice(&self.prices);
-        search.gas_value = problem.gas.price * self.prices[problem.gas.token as usize];
+        let mut search = self.search(&problem, budget);
         search.best = Some(self.best.clone());
         search.climb(&[Reach::Far]);
         if let Some(best) = search.best.take() {
@@ -403,17 +409,14 @@ impl Opening<'_> {
     pub fn spare(&mut self, spared: f64, budget: &Budget) {
         self.spared = spared;
         let problem = self.batch.forced(&self.given, spared);
-        let mut search = Search::new(&self.batch.snapshot, &problem, None, &self.barred, budget);
-        search.prices.clone_from_slice(&self.prices);
-        search.gas_value = problem.gas.price * self.prices[problem.gas.token as usize];
+        let mut search = self.search(&problem, budget);
         let mut view = View::part(&self.batch.snapshot.markets, &problem, &self.best.kept, 0.0, &mut Renumber::default());
         view.bar(&self.barred);
         let used = search.refine(&view, &STAGES[1..]);
         search.prune(used);
         let Some(mut lighter) = search.best.take() else { return };
         let problem = self.batch.forced(&self.given, self.thrift);
-        let mut search = Search::new(&self.batch.snapshot, &problem, None, &self.barred, budget);
-        search.prices.clone_from_slice(&self.prices);
+        let mut search = self.search(&problem, budget);
         search.best = Some(Choice { value: f64::NEG_INFINITY, ..lighter.clone() });
         self.best = search.weigh(lighter.kept.clone()).unwrap_or_else(|| {
             let gas = self.batch.gas(&lighter.kept) + self.batch.gas_of(&self.given);

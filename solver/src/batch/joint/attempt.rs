@@ -203,22 +203,22 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Settles what of an opening takes no more gas than a settlement may. `None` where that is nothing.
+    /// Settles what of an opening takes no more gas than a settlement may.
     fn settle_light<'b>(
         &self,
         opening: &mut Opening<'b>,
         manner: Manner,
         course: &mut Course<'b, '_>,
         stop: &(dyn Fn() -> bool + Sync),
-    ) -> Option<Choice> {
+    ) {
         loop {
             self.lighten(opening, course, stop);
-            let choice = opening.settle(Effort::Quick, &self.budget(stop))?;
+            let Some(choice) = opening.settle(Effort::Quick, &self.budget(stop)) else { return };
             let orders = choice.parts.iter().filter(|part| **part > 0.0).count();
             tracing::debug!(orders, markets = choice.markets.len(), value = choice.value, "orders settled");
             let is_heavy = self.consider(opening, &choice, manner, &[], course, stop) == Err(NoBatch::Heavy);
             if !is_heavy || opening.spared() >= MOST_THRIFT {
-                return Some(choice);
+                return;
             }
             course.heavy = opening.spared();
             opening.spare((DEARER * course.heavy).min(MOST_THRIFT), &self.budget(stop));
@@ -259,6 +259,7 @@ impl<'a> Attempt<'a> {
             let opened = course.opened.take().filter(|_| out.is_empty());
             let start = Start { warm: course.prices.as_deref(), near: true, out: &out, barred: &course.lessons.barred, thrift };
             let Some(mut opening) = opened.or_else(|| self.batch.open(start, &self.budget(stop))) else { break };
+            self.lighten(&mut opening, course, stop);
             opening.climb(&self.budget(stop));
             let Some(choice) = opening.settle(Effort::Full, &self.budget(stop)) else { break };
             match self.consider(&opening, &choice, Manner::Patient, &out, course, stop) {
@@ -437,12 +438,16 @@ impl<'a> Attempt<'a> {
         self.at_choice(choice)
     }
 
+    /// Whether a trade is of an order that is filled in any case.
+    pub(super) fn is_given(&self, cleared: &Cleared, k: usize) -> bool {
+        self.members[cleared.trades[k].member].leg.extent == Extent::Given
+    }
+
     /// Where a settlement takes more `gas` than it may: the trades that gain least by what they take of it. `None` where those that are given
     /// are too much by themselves.
     fn heaviest(&self, cleared: &Cleared, gas: u64) -> Option<Vec<usize>> {
         let mut over = gas.saturating_sub(self.config.max_gas);
-        let may_leave = |k: &usize| self.members[cleared.trades[*k].member].leg.extent != Extent::Given;
-        let mut order: Vec<usize> = (0..cleared.trades.len()).filter(may_leave).collect();
+        let mut order: Vec<usize> = (0..cleared.trades.len()).filter(|&k| !self.is_given(cleared, k)).collect();
         let gain = |k: usize| cleared.surplus(k) / cleared.trades[k].share as f64;
         order.sort_by(|&a, &b| gain(a).total_cmp(&gain(b)));
         let leaves = |&k: &usize| {

@@ -4,7 +4,7 @@
 //! sells, as if no other pair traded there. Where pairs meet at a pool not all of them may have that.
 
 use alloy_primitives::U256;
-use ballast_routing::{Claim, Distance, Extent, Joint as Choice, Presence, Trade};
+use ballast_routing::{Claim, Distance, Joint as Choice, Presence, Trade};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
@@ -139,8 +139,7 @@ impl Attempt<'_> {
                 return Err("too many lack what they ask for".to_owned());
             }
             // What is given stays as long as others can leave.
-            let is_given = |k: &usize| self.members[fair.trades[*k].member].leg.extent == Extent::Given;
-            let others: Vec<usize> = lacking.iter().copied().filter(|k| !is_given(k)).collect();
+            let others: Vec<usize> = lacking.iter().copied().filter(|&k| !self.is_given(&fair, k)).collect();
             let lacking = if others.is_empty() { lacking } else { others };
             let (decided, stay) = match manner {
                 Manner::Patient => self.decide(chosen, fair, &claims, lacking),
