@@ -304,3 +304,18 @@ fn of_two_that_cannot_be_paid_together_one_is_there() {
     let all = ToClear { trades: &stay, presence: Presence::Fixed, ..clear }.clear(|t| decided.price(t)).unwrap();
     assert!(all.short.is_empty() && (surplus(&stay, &all) - 5.806).abs() < 1e-2, "{all:?}");
 }
+
+#[test]
+fn what_cannot_be_handed_out_is_sold() {
+    // Who sells token 1 would be paid all that is left over of token 0, unless no more than one counts: then a pool makes token 1 of it.
+    let order =
+        |sell, sell_amount, buy, buy_amount| Order { sell, buy, sell_amount, buy_amount, extent: Extent::Whole, gas: 0.0 };
+    let orders = vec![order(0, 100.0, 1, 90.0), order(1, 90.0, 0, 70.0)];
+    let wanted: Vec<Leftover> = (0..2).map(|token| Leftover { token, weight: 1.0, most: 100.0 }).collect();
+    let batch = Batch::new(&snapshot(&[(0, 1, 1e4, 1e4)]), orders, &wanted, GAS).unwrap();
+    let sold = |joint: &Joint| -> f64 { joint.flows.iter().map(|flow| -flow.trade[0]).sum() };
+    let (free, capped) = (choose(&batch).unwrap(), choose(&batch.capped(&[(0, 1.0)].into_iter().collect())).unwrap());
+    assert!(sold(&free).abs() < 1e-6, "{}", sold(&free));
+    assert!(sold(&capped) > 25.0, "{}", sold(&capped));
+    assert!(capped.value < free.value && capped.value <= capped.bound);
+}

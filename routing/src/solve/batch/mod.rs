@@ -11,6 +11,8 @@
 
 mod settling;
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 
 use crate::budget::Budget;
@@ -78,9 +80,9 @@ pub struct Leftover {
 }
 
 /// Orders with the markets they are traded on.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Batch {
-    snapshot: Snapshot,
+    snapshot: Arc<Snapshot>,
     orders: Vec<Order>,
     /// The market that the first order is.
     first: MarketId,
@@ -156,7 +158,7 @@ impl Batch {
         };
         let floors = leftovers.iter().map(|l| (l.token, l.weight)).collect();
         // Nobody looks for paths here.
-        Ok(Self { snapshot: Snapshot::with(markets, Hops::default()), orders, first, problem, floors })
+        Ok(Self { snapshot: Arc::new(Snapshot::with(markets, Hops::default())), orders, first, problem, floors })
     }
 
     /// What a choice with these markets and orders is worth where gas is counted at its cost.
@@ -259,6 +261,18 @@ impl Batch {
         let view = search.whole.clone();
         search.refine(&view, &STAGES);
         self.bound_at(&search.whole, &search.prices, self.problem.gas.fixed, 1.0)
+    }
+
+    /// The same where no more units of what is left over of tokens count than so many of each. Bounds count all.
+    #[must_use]
+    pub fn capped(&self, most: &FxHashMap<Token, f64>) -> Self {
+        let mut batch = self.clone();
+        for limit in &mut batch.problem.limits {
+            if let Some(most) = most.get(&limit.take) {
+                limit.cap = limit.cap.min(*most);
+            }
+        }
+        batch
     }
 
     /// The problem with some orders traded whatever they bring, and gas counted at so many times its cost.

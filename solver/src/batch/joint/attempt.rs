@@ -1,10 +1,14 @@
-//! From a choice of markets and orders to a batch: the first choice at once, then the best, and again without those that had to go.
+//! From a choice of markets and orders to a batch: cleared, executed and priced, and again with what that taught.
 
-use ballast_routing::{Batch, Budget, Distance, Effort, Extent, GasPrice, Hop, Joint as Choice, Opening, Start, Token};
+use std::sync::OnceLock;
+
+use ballast_routing::{Batch, Budget, Distance, Extent, GasPrice, Hop, Joint as Choice, Token};
 
 use super::clear::{Chosen, Cleared, LITTLE, Lessons};
+use super::course::{Best, Course, MOST_THRIFT};
 use super::fair::Manner;
-use super::orders::{Member, leftovers};
+use super::leftovers::leftovers;
+use super::orders::Member;
 use super::{Floors, Joint, Obstacle, Welfare};
 use crate::auction::Auction;
 use crate::batch::Liquidity;
@@ -12,24 +16,6 @@ use crate::batch::cycles::{Arbitrage, arbitrage};
 use crate::batch::step::{Step, Way};
 use crate::config::Config;
 
-/// Times that a batch is chosen again without those that were left out of the one before.
-const AGAIN: usize = 4;
-/// How many times its cost gas is counted at, one after another.
-const THRIFT: [f64; 6] = [2.0, 1.4, 3.0, 4.5, 8.0, 16.0];
-/// What gas is counted at more times where it is too much still; the square of it where it is more than so many times too much.
-const DEARER: f64 = 1.5;
-const FAR_TOO_MUCH: f64 = 1.3;
-/// Where a choice takes less than this part of the gas that it may, one between it and the one before is tried, so often.
-const FULL: f64 = 0.75;
-const HALVES: usize = 3;
-/// The most that it is counted at: what takes too much then is left out.
-const MOST_THRIFT: f64 = 64.0;
-/// Where it is known at what gas was too much, choices begin at this part of that.
-const BELOW: f64 = 0.3;
-/// Choices that are settled before the best of them is looked at for longer.
-const TRIES: usize = 3;
-/// A batch that is worth this part of its choice is well settled.
-const WELL: f64 = 0.97;
 /// Times that a choice is cleared again without what stood in its way.
 const REPAIRS: usize = 16;
 
@@ -41,6 +27,8 @@ pub struct Attempt<'a> {
     pub(super) floors: Floors<'a>,
     pub(super) members: Vec<Member>,
     pub(super) batch: Batch,
+    /// The same where no more is counted of what is left over than could be handed out: once a choice that counted more went badly.
+    pub(super) capped: OnceLock<Batch>,
     lessons: Lessons,
     best: Option<Best>,
     /// Times its cost below which gas was too much.
@@ -53,6 +41,9 @@ pub enum NoBatch {
     /// What has to be filled takes more gas than a settlement may.
     #[error("it takes more gas than a settlement may")]
     Heavy,
+    /// Some ask for more than can be paid, and others would go short for it.
+    #[error("what some ask for others would have to pay")]
+    InTheWay,
     /// Something else, in words.
     #[error("{0}")]
     Because(String),
@@ -68,32 +59,6 @@ impl From<&str> for NoBatch {
     fn from(why: &str) -> Self {
         Self::Because(why.to_owned())
     }
-}
-
-/// What came of the best choice so far.
-struct Best {
-    choice: Choice,
-    welfare: Welfare,
-    /// Members that were left out of the choice.
-    out: Vec<usize>,
-}
-
-/// A batch on its way: the best so far, and what was learnt from all.
-struct Course<'b, 'f> {
-    lessons: Lessons,
-    best: Option<Best>,
-    /// What the best choice came of.
-    opened: Option<Opening<'b>>,
-    attempts: usize,
-    /// What no batch exceeds.
-    bound: f64,
-    /// Prices that choices were last made at.
-    prices: Option<Vec<f64>>,
-    /// As [`Attempt::heavy`].
-    heavy: f64,
-    /// Why the last choice is none.
-    why: NoBatch,
-    found: &'f mut dyn FnMut(Joint),
 }
 
 impl<'a> Attempt<'a> {
@@ -119,7 +84,8 @@ impl<'a> Attempt<'a> {
         let gas = GasPrice { token: liquidity.numeraire(), price: liquidity.gas_price, fixed };
         let legs = members.iter().map(|m| m.leg).collect();
         let batch = Batch::new(&liquidity.snapshot, legs, &leftovers(&members), gas).map_err(|e| e.to_string())?;
-        Ok(Self { auction, liquidity, config, floors, members, batch, lessons: Lessons::default(), best: None, heavy: 0.0 })
+        let (capped, lessons) = (OnceLock::new(), Lessons::default());
+        Ok(Self { auction, liquidity, config, floors, members, batch, capped, lessons, best: None, heavy: 0.0 })
     }
 
     /// The same where gas at less than so many times its cost is known to be too much.
@@ -154,6 +120,7 @@ impl<'a> Attempt<'a> {
             opened: None,
             attempts: 0,
             bound: f64::INFINITY,
+            chosen: [0.0; 2],
             prices: warm.map(<[f64]>::to_vec),
             heavy: self.heavy,
             why: "no orders that together pay for their gas".into(),
@@ -172,141 +139,13 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    fn budget<'s>(&self, stop: &'s (dyn Fn() -> bool + Sync)) -> Budget<'s> {
+    /// What choices are made of.
+    pub(super) fn batch(&self) -> &Batch {
+        self.capped.get().unwrap_or(&self.batch)
+    }
+
+    pub(super) fn budget<'s>(&self, stop: &'s (dyn Fn() -> bool + Sync)) -> Budget<'s> {
         Budget::until(self.config.work_per_batch, stop)
-    }
-
-    /// Choices with gas counted at more and less than its cost: the first that can be settled at once, others until one is settled well.
-    fn choose<'b>(&'b self, course: &mut Course<'b, '_>, stop: &(dyn Fn() -> bool + Sync)) {
-        let mut tried = 0;
-        for (k, &thrift) in THRIFT.iter().enumerate() {
-            if thrift < BELOW * course.heavy && k + 1 < THRIFT.len() {
-                continue;
-            }
-            let Course { prices, bound, lessons, .. } = &*course;
-            let start = Start { warm: prices.as_deref(), near: bound.is_finite(), out: &[], barred: &lessons.barred, thrift };
-            let Some(mut opening) = self.batch.open(start, &self.budget(stop)) else { break };
-            course.bound = course.bound.min(opening.bound());
-            course.prices = Some(opening.prices().to_vec());
-            let well = |best: &Best| best.welfare.realised >= WELL * opening.value();
-            if tried == TRIES || course.best.as_ref().is_some_and(well) || stop() {
-                break;
-            }
-            let first = course.best.is_none();
-            // Something is to be there soon.
-            let manner = if first { Manner::Hasty } else { Manner::Patient };
-            self.settle_light(&mut opening, manner, course, stop);
-            if first && !stop() {
-                course.bound = course.bound.min(self.batch.least_bound(opening.prices(), &self.budget(stop)));
-            }
-            tried += 1;
-        }
-    }
-
-    /// Settles what of an opening takes no more gas than a settlement may.
-    fn settle_light<'b>(
-        &self,
-        opening: &mut Opening<'b>,
-        manner: Manner,
-        course: &mut Course<'b, '_>,
-        stop: &(dyn Fn() -> bool + Sync),
-    ) {
-        loop {
-            self.lighten(opening, course, stop);
-            let Some(choice) = opening.settle(Effort::Quick, &self.budget(stop)) else { return };
-            let orders = choice.parts.iter().filter(|part| **part > 0.0).count();
-            tracing::debug!(orders, markets = choice.markets.len(), value = choice.value, "orders settled");
-            let is_heavy = self.consider(opening, &choice, manner, &[], course, stop) == Err(NoBatch::Heavy);
-            if !is_heavy || opening.spared() >= MOST_THRIFT {
-                return;
-            }
-            course.heavy = opening.spared();
-            opening.spare((DEARER * course.heavy).min(MOST_THRIFT), &self.budget(stop));
-        }
-    }
-
-    /// Drops what an opening has of markets and orders beyond the gas that a settlement may take, and not many more.
-    fn lighten<'b>(&self, opening: &mut Opening<'b>, course: &mut Course<'b, '_>, stop: &(dyn Fn() -> bool + Sync)) {
-        let most = self.config.max_gas as f64;
-        let mut heavier = None;
-        while opening.gas() > most && opening.spared() < MOST_THRIFT {
-            let spared = opening.spared();
-            let dearer = if opening.gas() > FAR_TOO_MUCH * most { DEARER * DEARER } else { DEARER };
-            heavier = Some(opening.clone());
-            opening.spare((dearer * spared).min(MOST_THRIFT), &self.budget(stop));
-            course.heavy = spared;
-            tracing::debug!(spared = opening.spared(), gas = opening.gas(), value = opening.value(), "a lighter choice");
-        }
-        for _ in 0..HALVES {
-            let Some(last) = heavier.as_ref().filter(|_| opening.gas() < FULL * most) else { break };
-            let mut between = last.clone();
-            between.spare((last.spared() * opening.spared()).sqrt(), &self.budget(stop));
-            tracing::debug!(spared = between.spared(), gas = between.gas(), value = between.value(), "one between");
-            if between.gas() <= most {
-                *opening = between;
-            } else {
-                heavier = Some(between);
-            }
-        }
-    }
-
-    /// Looks at the best choice for longer, and again without those who have to leave.
-    fn improve<'b>(&'b self, course: &mut Course<'b, '_>, stop: &(dyn Fn() -> bool + Sync)) {
-        let mut out = Vec::new();
-        for _ in 0..=AGAIN {
-            let Some(best) = course.best.as_ref().filter(|_| !stop()) else { break };
-            let thrift = best.choice.thrift;
-            let opened = course.opened.take().filter(|_| out.is_empty());
-            let start = Start { warm: course.prices.as_deref(), near: true, out: &out, barred: &course.lessons.barred, thrift };
-            let Some(mut opening) = opened.or_else(|| self.batch.open(start, &self.budget(stop))) else { break };
-            self.lighten(&mut opening, course, stop);
-            opening.climb(&self.budget(stop));
-            let Some(choice) = opening.settle(Effort::Full, &self.budget(stop)) else { break };
-            match self.consider(&opening, &choice, Manner::Patient, &out, course, stop) {
-                Ok(Some(gone)) if !gone.is_empty() => out.extend(gone),
-                _ => break,
-            }
-        }
-    }
-
-    /// Settles a choice without the members that are `out`; those that had to leave besides, if it is the best so far.
-    ///
-    /// # Errors
-    /// Why it cannot be settled.
-    fn consider<'b>(
-        &self,
-        opening: &Opening<'b>,
-        choice: &Choice,
-        manner: Manner,
-        out: &[usize],
-        course: &mut Course<'b, '_>,
-        stop: &(dyn Fn() -> bool + Sync),
-    ) -> Result<Option<Vec<usize>>, NoBatch> {
-        course.attempts += 1;
-        // What is left out later is lost to what it is left out for.
-        let before = course.best.as_ref().filter(|_| !out.is_empty()).map(|best| best.welfare);
-        let Choice { relaxed, value: whole, .. } = *choice;
-        let welfare = before.unwrap_or(Welfare { bound: course.bound, relaxed, whole, ..Welfare::default() });
-        let (joint, gone) = match self.settle(choice, &mut course.lessons, manner, welfare, stop) {
-            Ok(settled) => settled,
-            Err(reason) => {
-                tracing::debug!(%reason, "a choice that cannot be settled");
-                course.why = reason.clone();
-                return Err(reason);
-            }
-        };
-        let Welfare { realised, .. } = joint.welfare;
-        let (fills, thrift, left) = (joint.fills.len(), choice.thrift, gone.len());
-        tracing::debug!(attempts = course.attempts, thrift, whole, realised, fills, left, "a batch");
-        if course.best.as_ref().is_some_and(|best| realised <= best.welfare.realised) {
-            return Ok(None);
-        }
-        let (mut choice, out) = (choice.clone(), out.iter().chain(&gone).copied().collect::<Vec<usize>>());
-        out.iter().for_each(|&m| choice.parts[m] = 0.0);
-        let displaced = out.iter().map(|&m| self.members[m].index).collect();
-        (course.best, course.opened) = (Some(Best { choice, welfare: joint.welfare, out }), Some(opening.clone()));
-        (course.found)(Joint { displaced, attempts: course.attempts, ..joint });
-        Ok(Some(gone))
     }
 
     /// The best batch so far with other floors.
@@ -331,7 +170,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// One choice, all the way, with the members that had to leave.
-    fn settle(
+    pub(super) fn settle(
         &self,
         original: &Choice,
         lessons: &mut Lessons,
@@ -431,11 +270,16 @@ impl<'a> Attempt<'a> {
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<Cleared, String> {
         let members: Vec<usize> = stay.iter().map(|&k| cleared.trades[k].member).collect();
-        match self.batch.only(choice, &members, barred, &self.budget(stop)) {
+        match self.batch().only(choice, &members, barred, &self.budget(stop)) {
             Some(other) => *choice = other,
             None => return Ok(cleared.only(stay)),
         }
         self.at_choice(choice)
+    }
+
+    /// Whether any order is filled in any case.
+    pub(super) fn gives(&self) -> bool {
+        self.members.iter().any(|member| member.leg.extent == Extent::Given)
     }
 
     /// Whether a trade is of an order that is filled in any case.

@@ -96,6 +96,8 @@ pub(super) struct Lessons {
     pub spare: FxHashMap<Token, f64>,
     /// Gas of swaps that take more than one go.
     pub gas: u64,
+    /// Members that ask for more than prices give them where others lack something.
+    pub in_the_way: Vec<usize>,
 }
 
 impl Lessons {

@@ -4,13 +4,13 @@
 //! sells, as if no other pair traded there. Where pairs meet at a pool not all of them may have that.
 
 use alloy_primitives::U256;
-use ballast_routing::{Claim, Distance, Joint as Choice, Presence, Trade};
+use ballast_routing::{Claim, Distance, Joint as Choice, Presence, Token, Trade};
 use rayon::prelude::*;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::clear::{Chosen, Cleared, Lessons, Terms, Traded};
 use super::prices::{Part, Prices};
-use super::{Attempt, Fill, Pair};
+use super::{Attempt, Fill, NoBatch, Pair};
 use crate::batch::execute::from_f64;
 use crate::batch::prices::WEI_PER_UNIT;
 use crate::batch::reference;
@@ -35,6 +35,12 @@ const FAIR: f64 = 1e-6;
 const BETTER: f64 = 1e-6;
 /// A claim is met that lacks no more than this part of what it was raised by.
 const MET: f64 = 0.5;
+/// Where so much is lacking, as a part of what a choice is worth, closer prices make up for little of it.
+const SOME: f64 = 0.003;
+/// Where so much is, those go first who are in the way: so much of what is lacking, and so many.
+const MUCH: f64 = 0.03;
+const COVERED: f64 = 0.3;
+const MOST_IN_THE_WAY: usize = 3;
 
 /// How it is found out who leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +49,8 @@ pub(super) enum Manner {
     Patient,
     /// All who lack something, at once: what is left may be little, but is soon there.
     Hasty,
+    /// The same where little is lacking; else others are to be chosen.
+    Choosy,
 }
 
 impl Attempt<'_> {
@@ -82,19 +90,20 @@ impl Attempt<'_> {
     pub(super) fn be_fair(
         &self,
         choice: &mut Choice,
-        lessons: &Lessons,
+        lessons: &mut Lessons,
         cleared: Cleared,
         (mut distance, manner): (Distance, Manner),
         stop: &(dyn Fn() -> bool + Sync),
-    ) -> Result<(Cleared, Vec<usize>), String> {
+    ) -> Result<(Cleared, Vec<usize>), NoBatch> {
         let (mut fair, mut gone) = (cleared, Vec::new());
         let mut claims = self.claims(&fair);
         let (mut rounds, mut leaves) = (0, 0);
         // Whether prices further off have been looked at.
         let mut looked_far = false;
+        let is_open = !self.gives();
         while !fair.trades.is_empty() {
             if stop() {
-                return Err("time ran out".to_owned());
+                return Err("time ran out".into());
             }
             let chosen = Chosen { choice, lessons };
             fair = self.clear_again(chosen, &fair, Terms { claims: &claims, presence: Presence::Fixed, distance })?;
@@ -129,21 +138,32 @@ impl Attempt<'_> {
                 Distance::Far => Some(Distance::Near),
             };
             looked_far |= distance == Distance::Far;
-            if let Some(further) = further {
+            let lack = lack(&claims, &fair);
+            // Where much is lacking, closer prices make up for little of it.
+            let is_quick = is_open && manner != Manner::Patient;
+            let hopeless = distance == Distance::Far && is_quick && lack > SOME * choice.value;
+            if let Some(further) = further.filter(|_| !hopeless) {
                 distance = further;
                 continue;
             }
             tracing::debug!(?lacking, short = ?fair.clearing.short, "lack what they ask for");
+            if leaves == 0 && is_open {
+                lessons.in_the_way = self.in_the_way(choice, &fair, &claims, lack);
+                if manner == Manner::Choosy && lack > MUCH * choice.value && !lessons.in_the_way.is_empty() {
+                    return Err(NoBatch::InTheWay);
+                }
+            }
+            let chosen = Chosen { choice, lessons };
             leaves += 1;
             if leaves > PATIENT && manner == Manner::Patient {
-                return Err("too many lack what they ask for".to_owned());
+                return Err("too many lack what they ask for".into());
             }
             // What is given stays as long as others can leave.
             let others: Vec<usize> = lacking.iter().copied().filter(|&k| !self.is_given(&fair, k)).collect();
             let lacking = if others.is_empty() { lacking } else { others };
             let (decided, stay) = match manner {
                 Manner::Patient => self.decide(chosen, fair, &claims, lacking),
-                Manner::Hasty => {
+                Manner::Hasty | Manner::Choosy => {
                     let stay = (0..fair.trades.len()).filter(|k| !lacking.contains(k)).collect();
                     (fair, stay)
                 }
@@ -154,7 +174,30 @@ impl Attempt<'_> {
             claims = self.claims(&fair);
             (distance, looked_far) = (Distance::Far, false);
         }
-        Err("nobody is left with what he asks for".to_owned())
+        Err("nobody is left with what he asks for".into())
+    }
+
+    /// Members that ask for more than they would get at the prices that the markets are traded at: those that ask for the most more, until
+    /// that is a part of what is lacking. Who gets more is not in the way, though it may be him who lacks something for it.
+    fn in_the_way(&self, choice: &Choice, fair: &Cleared, claims: &[Claim], lack: f64) -> Vec<usize> {
+        let trades: Vec<Trade> = fair.trades.iter().map(|t| t.trade).collect();
+        let price = |token: Token| choice.prices.get(token as usize).copied().unwrap_or(1.0);
+        let amounts = |k: usize| trades[k].amounts(fair.clearing.fills[k], price(trades[k].sell) / price(trades[k].buy));
+        let surplus = |places: &[usize]| -> f64 { places.iter().map(|&k| trades[k].surplus(amounts(k))).sum() };
+        let mut asks = lacks(claims, &trades, amounts);
+        asks.retain(|(more, _)| *more > 0.0);
+        // Who is worth much to the others is the last to go.
+        let burden = |(more, places): &(f64, Vec<usize>)| more - surplus(places).max(0.0);
+        asks.sort_by(|a, b| burden(b).total_cmp(&burden(a)));
+        let (mut left, mut members) = (COVERED * lack, Vec::new());
+        for (more, places) in asks {
+            if left <= 0.0 || members.len() >= MOST_IN_THE_WAY {
+                break;
+            }
+            left -= more;
+            members.extend(places.into_iter().map(|k| fair.trades[k].member));
+        }
+        members
     }
 
     /// Which trades stay, by their places, where some are `lacking` what they ask for: none of those that do misses its limit, and no pair of
@@ -218,6 +261,22 @@ struct Taken {
     got: U256,
     surplus: f64,
     fills: Vec<usize>,
+}
+
+/// Units that those of each claim lack, and those who claim nothing of their limits; less than none where they get more. With their places.
+fn lacks(claims: &[Claim], trades: &[Trade], amounts: impl Fn(usize) -> [f64; 2]) -> Vec<(f64, Vec<usize>)> {
+    let claiming: FxHashSet<usize> = claims.iter().flat_map(|claim| claim.trades.iter().copied()).collect();
+    let claimed = claims.iter().map(|claim| (claim.lack(trades, &amounts), claim.trades.clone()));
+    let others = (0..trades.len()).filter(|k| !claiming.contains(k)).map(|k| (-trades[k].surplus(amounts(k)), vec![k]));
+    claimed.chain(others).collect()
+}
+
+/// Units that are lacking of all.
+fn lack(claims: &[Claim], cleared: &Cleared) -> f64 {
+    let trades: Vec<Trade> = cleared.trades.iter().map(|t| t.trade).collect();
+    let lacks = lacks(claims, &trades, |k| cleared.amounts(k));
+    let short = cleared.clearing.short.iter().map(|short| short.1);
+    lacks.iter().map(|(units, _)| units.max(0.0)).chain(short).sum()
 }
 
 /// Trades that miss their limits, are paid in what is not there, or whose claims are not met.

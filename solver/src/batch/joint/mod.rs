@@ -7,12 +7,17 @@
 //!                             │ execute   exact swaps, funded by what is sold, and integer prices from what they left
 //!                             └► Joint    or: clear again, with what execution has taught
 //! ```
+//!
+//! Where that goes badly, it is chosen again: of what is left over no more counts than one price a token could hand out (`leftovers`), and
+//! those stay out who ask for more than prices give them (`course`).
 
 mod attempt;
 mod clear;
+mod course;
 mod execute;
 mod fair;
 mod gas;
+mod leftovers;
 mod orders;
 mod prices;
 

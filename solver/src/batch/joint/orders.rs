@@ -1,6 +1,6 @@
-//! Orders as the optimiser's: which can be part of a batch, and what their surplus is worth.
+//! Orders as the optimiser's: which can be part of a batch.
 
-use ballast_routing::{Exact, Extent, Leftover, Order as Leg, Trade};
+use ballast_routing::{Exact, Extent, Order as Leg, Trade};
 use ballast_wire::{Class, Side};
 
 use crate::auction::{Auction, Order};
@@ -13,10 +13,6 @@ use crate::config::Config;
 const ABOVE: f64 = 0.02;
 /// How much better than its limit an order must be left, as a part of it, so that rounding to atoms does not miss it.
 pub(super) const CLEAR: f64 = 1e-7;
-/// How much of what orders gain at the reference prices one price a token may leave them with.
-const EASY: f64 = 2.0;
-/// And besides, as a part of what they sell.
-const BESIDES: f64 = 0.01;
 
 /// An order of a batch, in value units.
 #[derive(Debug, Clone, Copy)]
@@ -88,27 +84,4 @@ impl Member {
     pub fn order<'a>(&self, auction: &'a Auction) -> &'a Order {
         &auction.orders[self.index]
     }
-}
-
-/// What is left over of each token can be worth: surplus is paid in what is bought, or in what a buyer has left of what he sells. One price
-/// a token gives all that are paid in it as much: so it is worth that as far as they are left with it at prices like today's.
-pub(super) fn leftovers(members: &[Member]) -> Vec<Leftover> {
-    let each = members.iter().filter(|m| m.scored).map(|Member { leg, exact, .. }| {
-        let most = EASY * (leg.sell_amount - leg.buy_amount).max(0.0) + BESIDES * leg.sell_amount;
-        match exact {
-            Exact::Sold => Leftover { token: leg.buy, weight: 1.0, most },
-            Exact::Bought => Leftover { token: leg.sell, weight: leg.buy_amount / leg.sell_amount, most },
-        }
-    });
-    let mut all: Vec<Leftover> = each.collect();
-    all.sort_by_key(|l| l.token);
-    all.dedup_by(|other, first| {
-        let same = other.token == first.token;
-        if same {
-            first.weight = first.weight.max(other.weight);
-            first.most += other.most;
-        }
-        same
-    });
-    all
 }

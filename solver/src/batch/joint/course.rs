@@ -1,0 +1,224 @@
+//! From one choice of markets and orders to the next: the first that can be settled at once, then the best, and again without those that
+//! had to go.
+
+use ballast_routing::{Effort, Joint as Choice, Opening, Start};
+
+use super::attempt::NoBatch;
+use super::clear::Lessons;
+use super::fair::Manner;
+use super::{Attempt, Joint, Welfare};
+
+/// Times that a batch is chosen again without those that were left out of the one before.
+const AGAIN: usize = 4;
+/// How many times its cost gas is counted at, one after another.
+const THRIFT: [f64; 6] = [2.0, 1.4, 3.0, 4.5, 8.0, 16.0];
+/// What gas is counted at more times where it is too much still; the square of it where it is more than so many times too much.
+const DEARER: f64 = 1.5;
+const FAR_TOO_MUCH: f64 = 1.3;
+/// Where a choice takes less than this part of the gas that it may, one between it and the one before is tried, so often.
+const FULL: f64 = 0.75;
+const HALVES: usize = 3;
+/// The most that it is counted at: what takes too much then is left out.
+pub(super) const MOST_THRIFT: f64 = 64.0;
+/// Where it is known at what gas was too much, choices begin at this part of that.
+const BELOW: f64 = 0.3;
+/// Choices that are settled before the best of them is looked at for longer.
+const TRIES: usize = 3;
+/// A batch that is worth this part of its choice is well settled, and one that is worth less than this badly.
+const WELL: f64 = 0.97;
+const BADLY: f64 = 0.9;
+/// Times that a choice is made again where that went badly.
+const WITHOUT: usize = 3;
+/// More orders than these take so long that the first batch is not waited for.
+const MANY: usize = 200;
+
+/// What came of the best choice so far.
+pub(super) struct Best {
+    pub choice: Choice,
+    pub welfare: Welfare,
+    /// Members that were left out of the choice.
+    pub out: Vec<usize>,
+}
+
+/// A batch on its way: the best so far, and what was learnt from all.
+pub(super) struct Course<'b, 'f> {
+    pub lessons: Lessons,
+    pub best: Option<Best>,
+    /// What the best choice came of, and the members that this was opened without.
+    pub opened: Option<(Opening<'b>, Vec<usize>)>,
+    pub attempts: usize,
+    /// What no batch exceeds.
+    pub bound: f64,
+    /// Worth of the last choice of all: relaxed, and with orders whole or not at all.
+    pub chosen: [f64; 2],
+    /// Prices that choices were last made at.
+    pub prices: Option<Vec<f64>>,
+    /// As [`Attempt::heavy`].
+    pub heavy: f64,
+    /// Why the last choice is none.
+    pub why: NoBatch,
+    pub found: &'f mut dyn FnMut(Joint),
+}
+
+impl Attempt<'_> {
+    /// Choices with gas counted at more and less than its cost: the first that can be settled at once, others until one is settled well.
+    pub(super) fn choose<'b>(&'b self, course: &mut Course<'b, '_>, stop: &(dyn Fn() -> bool + Sync)) {
+        let mut tried = 0;
+        for (k, &thrift) in THRIFT.iter().enumerate() {
+            if thrift < BELOW * course.heavy && k + 1 < THRIFT.len() {
+                continue;
+            }
+            let Course { prices, bound, lessons, .. } = &*course;
+            let start = Start { warm: prices.as_deref(), near: bound.is_finite(), out: &[], barred: &lessons.barred, thrift };
+            let Some(mut opening) = self.batch().open(start, &self.budget(stop)) else { break };
+            course.bound = course.bound.min(opening.bound());
+            course.prices = Some(opening.prices().to_vec());
+            let well = |best: &Best| best.welfare.realised >= WELL * opening.value();
+            if tried == TRIES || course.best.as_ref().is_some_and(well) || stop() {
+                break;
+            }
+            let first = course.best.is_none();
+            // Something is to be there soon.
+            let manner = if first { Manner::Hasty } else { Manner::Patient };
+            self.settle_light(&mut opening, manner, course, stop);
+            if first && !stop() {
+                course.bound = course.bound.min(self.batch.least_bound(opening.prices(), &self.budget(stop)));
+            }
+            tried += 1;
+        }
+    }
+
+    /// Settles what of an opening takes no more gas than a settlement may; again without those who are in the way where that goes badly.
+    fn settle_light<'b>(
+        &'b self,
+        opening: &mut Opening<'b>,
+        manner: Manner,
+        course: &mut Course<'b, '_>,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) {
+        let (mut out, mut rounds) = (Vec::new(), 0);
+        // What is given is not scored, and stays in any case.
+        let most = if self.gives() { 0 } else { WITHOUT };
+        loop {
+            self.lighten(opening, course, stop);
+            let Some(choice) = opening.settle(Effort::Quick, &self.budget(stop)) else { return };
+            let orders = choice.parts.iter().filter(|part| **part > 0.0).count();
+            tracing::debug!(orders, markets = choice.markets.len(), value = choice.value, "orders settled");
+            let can_wait = self.members.len() <= MANY || rounds > 0;
+            let manner = if manner == Manner::Hasty && can_wait && rounds < most { Manner::Choosy } else { manner };
+            let settled = self.consider(opening, &choice, manner, &out, course, stop);
+            let in_the_way = std::mem::take(&mut course.lessons.in_the_way);
+            if settled == Err(NoBatch::Heavy) && opening.spared() < MOST_THRIFT {
+                course.heavy = opening.spared();
+                opening.spare((DEARER * course.heavy).min(MOST_THRIFT), &self.budget(stop));
+                continue;
+            }
+            let badly = course.best.as_ref().is_none_or(|best| best.welfare.realised < BADLY * choice.value);
+            if !badly || rounds == most || stop() {
+                return;
+            }
+            rounds += 1;
+            if self.capped.get().is_none() {
+                let capped = self.batch.capped(&self.shares(opening.prices()));
+                self.capped.get_or_init(|| capped);
+            } else if in_the_way.is_empty() {
+                return;
+            } else {
+                out.extend(in_the_way);
+            }
+            let barred = &course.lessons.barred;
+            let start = Start { warm: Some(opening.prices()), near: true, out: &out, barred, thrift: choice.thrift };
+            let Some(other) = self.batch().open(start, &self.budget(stop)) else { return };
+            *opening = other;
+        }
+    }
+
+    /// Drops what an opening has of markets and orders beyond the gas that a settlement may take, and not many more.
+    fn lighten<'b>(&self, opening: &mut Opening<'b>, course: &mut Course<'b, '_>, stop: &(dyn Fn() -> bool + Sync)) {
+        let most = self.config.max_gas as f64;
+        let mut heavier = None;
+        while opening.gas() > most && opening.spared() < MOST_THRIFT {
+            let spared = opening.spared();
+            let dearer = if opening.gas() > FAR_TOO_MUCH * most { DEARER * DEARER } else { DEARER };
+            heavier = Some(opening.clone());
+            opening.spare((dearer * spared).min(MOST_THRIFT), &self.budget(stop));
+            course.heavy = spared;
+            tracing::debug!(spared = opening.spared(), gas = opening.gas(), value = opening.value(), "a lighter choice");
+        }
+        for _ in 0..HALVES {
+            let Some(last) = heavier.as_ref().filter(|_| opening.gas() < FULL * most) else { break };
+            let mut between = last.clone();
+            between.spare((last.spared() * opening.spared()).sqrt(), &self.budget(stop));
+            tracing::debug!(spared = between.spared(), gas = between.gas(), value = between.value(), "one between");
+            if between.gas() <= most {
+                *opening = between;
+            } else {
+                heavier = Some(between);
+            }
+        }
+    }
+
+    /// Looks at the best choice for longer, and again without those who have to leave.
+    pub(super) fn improve<'b>(&'b self, course: &mut Course<'b, '_>, stop: &(dyn Fn() -> bool + Sync)) {
+        let mut out = Vec::new();
+        for _ in 0..=AGAIN {
+            let Some(best) = course.best.as_ref().filter(|_| !stop()) else { break };
+            let thrift = best.choice.thrift;
+            let opened = course.opened.take().filter(|_| out.is_empty());
+            let start = Start { warm: course.prices.as_deref(), near: true, out: &out, barred: &course.lessons.barred, thrift };
+            let open = || Some((self.batch().open(start, &self.budget(stop))?, out.clone()));
+            let Some((mut opening, without)) = opened.or_else(open) else { break };
+            self.lighten(&mut opening, course, stop);
+            opening.climb(&self.budget(stop));
+            let Some(choice) = opening.settle(Effort::Full, &self.budget(stop)) else { break };
+            match self.consider(&opening, &choice, Manner::Patient, &without, course, stop) {
+                Ok(Some(gone)) if !gone.is_empty() => out.extend(gone),
+                _ => break,
+            }
+        }
+    }
+
+    /// Settles a choice without the members that are `out`; those that had to leave besides, if it is the best so far.
+    ///
+    /// # Errors
+    /// Why it cannot be settled.
+    fn consider<'b>(
+        &self,
+        opening: &Opening<'b>,
+        choice: &Choice,
+        manner: Manner,
+        out: &[usize],
+        course: &mut Course<'b, '_>,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Option<Vec<usize>>, NoBatch> {
+        course.attempts += 1;
+        if out.is_empty() {
+            course.chosen = [choice.relaxed, choice.value];
+        }
+        // What is left out later is lost to what it is left out for.
+        let [relaxed, whole] = course.chosen;
+        let before = course.best.as_ref().filter(|_| !out.is_empty()).map(|best| best.welfare);
+        let welfare = before.unwrap_or(Welfare { bound: course.bound, relaxed, whole, ..Welfare::default() });
+        let (joint, gone) = match self.settle(choice, &mut course.lessons, manner, welfare, stop) {
+            Ok(settled) => settled,
+            Err(reason) => {
+                tracing::debug!(%reason, "a choice that cannot be settled");
+                course.why = reason.clone();
+                return Err(reason);
+            }
+        };
+        let Welfare { realised, .. } = joint.welfare;
+        let (fills, thrift, left) = (joint.fills.len(), choice.thrift, gone.len());
+        tracing::debug!(attempts = course.attempts, thrift, whole, realised, fills, left, "a batch");
+        if course.best.as_ref().is_some_and(|best| realised <= best.welfare.realised) {
+            return Ok(None);
+        }
+        course.opened = Some((opening.clone(), out.to_vec()));
+        let (mut choice, out) = (choice.clone(), out.iter().chain(&gone).copied().collect::<Vec<usize>>());
+        out.iter().for_each(|&m| choice.parts[m] = 0.0);
+        let displaced = out.iter().map(|&m| self.members[m].index).collect();
+        course.best = Some(Best { choice, welfare: joint.welfare, out });
+        (course.found)(Joint { displaced, attempts: course.attempts, ..joint });
+        Ok(Some(gone))
+    }
+}
