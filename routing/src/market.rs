@@ -91,23 +91,32 @@ impl Markets {
         }
         let market = MarketId::try_from(self.curves.len()).map_err(|_| MarketError::TooMany)?;
         if let [a, b] = *tokens {
-            let rates = [curve.rate(0, 1), curve.rate(1, 0)];
-            if rates.iter().any(|r| !(r.is_finite() && *r >= 0.0)) || rates == [0.0; 2] {
-                return Err(MarketError::Rate);
-            }
-            self.pairs.push(Pair { tokens: [a, b], market, coins: [0, 1], rates });
+            self.pairs.push(Pair { tokens: [a, b], market, coins: [0, 1], rates: rates(&curve)? });
         } else {
-            let gamma = (curve.rate(0, 1) * curve.rate(1, 0)).sqrt();
-            let levels: PerCoin<f64> = (0..n).map(|k| if k == 0 { 1.0 } else { curve.rate(k, 0) / gamma }).collect();
-            if levels.iter().any(|l| !(l.is_finite() && *l > 0.0)) || !(gamma > 0.0 && gamma <= 1.0) {
-                return Err(MarketError::Rate);
-            }
+            let (levels, gamma) = levels(&curve)?;
             self.blocks.push(Block { tokens: tokens.iter().copied().collect(), market, allowed: u8::MAX, levels, gamma });
         }
         self.curves.push(curve);
         self.gas.push(gas);
         self.coins.push(tokens.iter().copied().collect());
         Ok(market)
+    }
+
+    /// Puts the curve that a market has after a trade in the place of the one before.
+    ///
+    /// # Errors
+    /// When it has another number of coins, or a marginal rate is not a number; nothing has changed then.
+    pub fn replace(&mut self, market: MarketId, curve: Curve) -> Result<(), MarketError> {
+        let place = self.curves.get_mut(market as usize).filter(|before| before.coins() == curve.coins());
+        let place = place.ok_or(MarketError::Tokens)?;
+        // Both are in the order of the markets.
+        if let Ok(pair) = self.pairs.binary_search_by_key(&market, |pair| pair.market) {
+            self.pairs[pair].rates = rates(&curve)?;
+        } else if let Ok(block) = self.blocks.binary_search_by_key(&market, |block| block.market) {
+            (self.blocks[block].levels, self.blocks[block].gamma) = levels(&curve)?;
+        }
+        *place = curve;
+        Ok(())
     }
 
     /// How many tokens there are.
@@ -138,5 +147,43 @@ impl Markets {
     /// A market's tokens, in the order of its coins.
     pub fn coins(&self, market: MarketId) -> &[Token] {
         &self.coins[market as usize]
+    }
+}
+
+/// The marginal rates of a curve of two coins: coin 0 to 1, and back.
+fn rates(curve: &Curve) -> Result<[f64; 2], MarketError> {
+    let rates = [curve.rate(0, 1), curve.rate(1, 0)];
+    let sane = rates.iter().all(|r| r.is_finite() && *r >= 0.0) && rates != [0.0; 2];
+    if sane { Ok(rates) } else { Err(MarketError::Rate) }
+}
+
+/// Those of a larger one, as a [`Block`] has them: the coins' levels and γ.
+fn levels(curve: &Curve) -> Result<(PerCoin<f64>, f64), MarketError> {
+    let gamma = (curve.rate(0, 1) * curve.rate(1, 0)).sqrt();
+    let levels: PerCoin<f64> = (0..curve.coins()).map(|k| if k == 0 { 1.0 } else { curve.rate(k, 0) / gamma }).collect();
+    let sane = levels.iter().all(|l| l.is_finite() && *l > 0.0) && gamma > 0.0 && gamma <= 1.0;
+    if sane { Ok((levels, gamma)) } else { Err(MarketError::Rate) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::curve::Product;
+
+    fn pool(x: f64, y: f64) -> Curve {
+        Curve::Product(Product::new([x, y], 0.5).unwrap())
+    }
+
+    #[test]
+    fn a_market_after_a_trade_is_the_market_of_its_curve() {
+        let mut markets = Markets::new(3);
+        for coins in [[0, 1], [1, 2]] {
+            markets.add(&coins, pool(10.0, 10.0), 1.0).unwrap();
+        }
+        markets.replace(1, pool(20.0, 5.0)).unwrap();
+        assert_eq!(markets.pairs[0].rates, [0.5, 0.5]);
+        assert_eq!(markets.pairs[1].rates, [0.125, 2.0]);
+        assert_eq!(markets.curve(1).output(0, 1, 1.0), pool(20.0, 5.0).output(0, 1, 1.0));
+        assert_eq!(markets.replace(2, pool(1.0, 1.0)), Err(MarketError::Tokens));
     }
 }

@@ -119,8 +119,8 @@ struct Summary {
     gross: Spread,
     net: Spread,
     of_bound: Option<Spread>,
-    /// Batches on which its net worth is above that of our best bid.
-    beats: usize,
+    /// Batches on which its net worth is above that of our best bid, and of all our bids in turn.
+    beats: [usize; 2],
     first_ms: Option<Spread>,
     batch_ms: Option<Spread>,
     wall_ms: Spread,
@@ -135,7 +135,8 @@ impl Summary {
             let found: Vec<f64> = here().filter_map(of).collect();
             (!found.is_empty()).then(|| Spread::of(found))
         };
-        let ours = |seed| samples.iter().find(|s| (s.row, s.seed) == (Row::BestBid, seed)).map_or(0.0, |s| s.net);
+        let ours = |row, seed| samples.iter().find(|s| (s.row, s.seed) == (row, seed)).map_or(0.0, |s| s.net);
+        let beats = |ours_by| here().filter(|s| s.net > ours(ours_by, s.seed)).count();
         Self {
             row,
             filled: spread(|s| s.worth.filled as f64),
@@ -143,7 +144,7 @@ impl Summary {
             gross: spread(|s| s.worth.gross),
             net: spread(|s| s.net),
             of_bound: some(|s| s.of_bound),
-            beats: here().filter(|s| s.net > ours(s.seed)).count(),
+            beats: [Row::BestBid, Row::AllBids].map(beats),
             first_ms: some(|s| s.first_ms),
             batch_ms: some(|s| s.batch_ms),
             wall_ms: spread(|s| s.took.wall),
@@ -160,7 +161,8 @@ impl Summary {
             short(self.gross.median),
             short(self.net.median),
             maybe(&self.of_bound, 100.0),
-            self.beats.to_string(),
+            self.beats[0].to_string(),
+            self.beats[1].to_string(),
             maybe(&self.first_ms, 1.0),
             maybe(&self.batch_ms, 1.0),
             short(self.wall_ms.median),
@@ -169,14 +171,15 @@ impl Summary {
     }
 }
 
-const HEADER: [&str; 11] = [
+const HEADER: [&str; 12] = [
     "medians",
     "filled",
     "score",
     "gross",
     "net",
     "% of bound",
-    "net beats ours",
+    "net beats our best",
+    "beats all ours",
     "first bid ms",
     "first batch ms",
     "final ms",
@@ -221,7 +224,8 @@ impl BatchArgs {
             "{}\n\nBatches of seeds 1 to {seeds}: {}. All solutions passed the verifier on exact pools. Native tokens: `score` is the \
              driver's, `gross` adds the fees taken for gas, `net` takes off the gas of the settlements; `% of bound` is of net. Solutions of \
              orders alone compete for pools: promised, they cannot be had together; settled in turn, the best score first, those are dropped \
-             that the pools no longer pay for. `beats ours` counts the batches on which net is above that of our best bid.\n\n{}\n\nOur batch, medians of {} as parts of the welfare bound: the choice of pools and orders \
+             that the pools no longer pay for; our router in sequence counts on what those before it leave, so that not each of its bids is valid by \
+             itself. `beats our best` counts the batches on which net is above that of our best bid, `beats all ours` above that of our bids in turn.\n\n{}\n\nOur batch, medians of {} as parts of the welfare bound: the choice of pools and orders \
              {:.2} %, whole orders whole or not at all {:.2} %, one price a token {:.2} %, no pair worse off than alone {:.2} %, in integers \
              and executed {:.2} %.\n",
             caveats(),

@@ -39,3 +39,24 @@ fn no_single_path_beats_the_router() {
         assert!(f64::from(path.score()) <= 1.001 * f64::from(ours), "order {order}: {} by a path, {ours} by us", path.score());
     }
 }
+
+/// What of our bids is left when they are settled in turn is worth no less than what is left of single bids.
+#[test]
+fn our_bids_in_turn_are_worth_no_less_than_single_bids() {
+    let config = Config::default();
+    for seed in 4..7 {
+        let scenario = batch(200, 25, 0.4, seed, &config);
+        let settled = |solutions: &mut dyn Iterator<Item = &ballast_wire::Solution>| {
+            let mut ground = Ground::new(&scenario.auction, &config);
+            solutions.for_each(|solution| ground.settle(solution));
+            ground.worth()
+        };
+        let report = engine::run(&scenario.auction, &config, &|| false);
+        let ours = settled(&mut report.solutions().iter());
+        for (name, by) in [("paths", alone::best_path as alone::Solve), ("router", alone::router)] {
+            let found = alone::each(&scenario, &config, Duration::from_secs(60), name, by);
+            let theirs = settled(&mut found.iter().map(Verified::solution));
+            assert!(ours.net() >= theirs.net(), "seed {seed}, {name}: {theirs:?} against {ours:?}");
+        }
+    }
+}

@@ -22,8 +22,9 @@ mod refine;
 use rustc_hash::FxHashSet;
 
 use crate::budget::Budget;
+use crate::curve::Curve;
 use crate::dual::{Stop, Workspace, balance, minimise};
-use crate::market::{MarketId, Markets, Token};
+use crate::market::{MarketError, MarketId, Markets, Token};
 use crate::path::{Hop, Hops};
 use crate::problem::{Certificate, GasPrice, Limit, Outcome, Problem, Status, Wanted};
 use crate::program::{self, Flows};
@@ -75,6 +76,16 @@ impl Snapshot {
     /// The markets.
     pub fn markets(&self) -> &Markets {
         &self.markets
+    }
+
+    /// The same after trades: these markets have other curves.
+    ///
+    /// # Errors
+    /// As [`Markets::replace`].
+    pub fn after(&self, moved: impl IntoIterator<Item = (MarketId, Curve)>) -> Result<Self, MarketError> {
+        let mut markets = self.markets.clone();
+        moved.into_iter().try_for_each(|(market, curve)| markets.replace(market, curve))?;
+        Ok(Self::new(markets))
     }
 
     /// The token that most markets hold.

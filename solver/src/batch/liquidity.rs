@@ -1,7 +1,7 @@
 //! The liquidity graph: the auction's pools, less those that are dead, dust or poisoned, in value units.
 
 use ballast_adapters::{Face, Market};
-use ballast_routing::curve::PerCoin;
+use ballast_routing::curve::{Curve, PerCoin};
 use ballast_routing::{Budget, Hop, MarketId, Markets, Snapshot, Token, clearing_prices};
 use petgraph::graph::NodeIndex;
 use petgraph::stable_graph::StableUnGraph;
@@ -108,6 +108,18 @@ impl Liquidity {
             }
         }
         Self { snapshot: Snapshot::new(markets), units, pool_of, gas_price, numeraire: numeraire as Token }
+    }
+
+    /// The same once trades have moved some of the auction's pools, by their places. `None` where one of them is beyond doubles now.
+    pub(crate) fn after(&self, auction: &Auction, moved: impl IntoIterator<Item = usize>) -> Option<Self> {
+        let moved = moved.into_iter().filter_map(|pool| Some((self.market(pool)?, auction.pools.get(pool)?)));
+        let curve = |(market, pool): (MarketId, &Pool)| {
+            let prices: PerCoin<f64> = pool.coins.iter().filter_map(|&t| self.units.get(t)).collect();
+            Some((market, pool.market.curve(&prices)?))
+        };
+        let curves: Vec<(MarketId, Curve)> = moved.map(curve).collect::<Option<_>>()?;
+        let snapshot = self.snapshot.after(curves).ok()?;
+        Some(Self { snapshot, units: self.units.clone(), pool_of: self.pool_of.clone(), ..*self })
     }
 
     /// The auction's index of the pool behind a market.

@@ -206,7 +206,7 @@ pub(super) fn summary(auction: &Auction, report: &Report, read: Duration) -> Str
     }
     let bps = |gap: f64| if gaps[4] > 0.0 { 1e4 * gap / gaps[4] } else { 0.0 };
     let ms = |d: Duration| d.as_secs_f64() * 1e3;
-    let Sequence { after, overlaps } = &report.sequence;
+    let Sequence { after, overlaps, .. } = &report.sequence;
     let meet = match (after.len(), overlaps.len()) {
         (0, 0) => String::new(),
         (after, overlaps) => format!(

@@ -6,6 +6,9 @@
 //!   ──► orders outside of the batch, on the pools as better bids leave them
 //! ```
 //!
+//! Where single bids, each on the pools as the better ones leave them, score more than the batch with what is left beside it, they are sent
+//! instead of it.
+//!
 //! Something valid is there early, and improves until time is up.
 
 mod order;
@@ -16,6 +19,7 @@ mod together;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use alloy_primitives::U256;
 use rayon::prelude::*;
 use tracing::Span;
 
@@ -26,8 +30,8 @@ use crate::settlement::Verified;
 
 pub use order::{Answer, Filled, Gaps, answer, answer_early};
 use order::{Depth, attempt};
+use sequence::Orders;
 pub use sequence::Sequence;
-use sequence::sequence;
 use strategy::strategy;
 pub use together::Together;
 use together::{Whole, floors, floors_of};
@@ -136,8 +140,26 @@ pub fn run_with(
             (0..auction.orders.len()).into_par_iter().for_each(solve);
         });
     };
+    let orders = Orders { auction, liquidity: &liquidity, config, warm: &warm, stop };
+    // Bids that may win together, as soon as it is seen that they are wanted: time may run out later. Those beside the batch that scores so
+    // much, and, where that may be worth less, single bids only.
+    let (mut beside, apart): (Option<(U256, Sequence)>, OnceLock<Sequence>) = (None, OnceLock::new());
+    let mut tried = |batch: Option<&Together>| {
+        let score = |k| first(k).verified().map(Verified::score).unwrap_or_default();
+        let promised = (0..auction.orders.len()).into_par_iter().map(score).reduce(|| U256::ZERO, U256::saturating_add);
+        let singles = || (0..auction.orders.len()).map(|k| (k, first(k)));
+        if batch.is_none_or(|batch| batch.verified.score() < promised) {
+            apart.get_or_init(|| strategy("single orders in sequence", |_| orders.in_sequence(None, singles())));
+        }
+        let new = batch.filter(|batch| beside.as_ref().is_none_or(|(of, _)| *of != batch.verified.score()));
+        if let Some(batch) = new {
+            let sent = singles().filter(|(_, answer)| !batch.is_outdone(auction, answer));
+            let found = strategy("in sequence", |_| orders.in_sequence(Some(batch), sent));
+            beside = Some((batch.verified.score(), found));
+        }
+    };
     // The batch asks for those that are in its way.
-    let all = || strategy("batch", |_| together.all(floors_of(auction, first), sink));
+    let all = || strategy("batch", |_| together.all(floors_of(auction, first), sink, &mut tried));
     let (mut whole, ()) = rayon::join(all, singles);
     let mut answers: Vec<(Answer, Duration)> = firsts.iter().filter_map(|first| first.get().cloned()).collect();
     // A better bid for an order of the batch is shown once the batch is as good.
@@ -172,7 +194,7 @@ pub fn run_with(
             // What others could have now may ask for another choice.
             if (!again || whole.batch.realised() < SAME * before)
                 && !stop()
-                && let Ok(other) = strategy("batch", |_| together.all(claimed, &|_| {}))
+                && let Ok(other) = strategy("batch", |_| together.all(claimed, &|_| {}, &mut |_| {}))
                 && (!again || other.batch.realised() > whole.batch.realised())
             {
                 *whole = other;
@@ -180,24 +202,45 @@ pub fn run_with(
         }
         Ok(_) => {}
         // Where there was no batch for want of time there may be one by now.
-        Err(_) if !stop() => whole = strategy("batch", |_| together.all(claimed, &|_| {})),
+        Err(_) if !stop() => whole = strategy("batch", |_| together.all(claimed, &|_| {}, &mut |_| {})),
         Err(_) => {}
     }
-    let batch = whole.map(|whole| whole.batch);
-    let mut withheld = Vec::new();
+    let mut batch = whole.map(|whole| whole.batch);
+    // What is worth more than its pair has in the batch would only take the batch's place, which is worth more.
+    let outdone = |k: usize| batch.as_ref().is_ok_and(|batch| batch.is_outdone(auction, &answers[k].0));
+    let mut withheld: Vec<usize> = (0..answers.len()).filter(|&k| outdone(k)).collect();
+    let in_sequence = |batch: Option<&Together>, withheld: &[usize]| {
+        let sent = answers.iter().map(|(answer, _)| answer).enumerate().filter(|(k, _)| !withheld.contains(k));
+        strategy("in sequence", |_| orders.in_sequence(batch, sent))
+    };
+    let mut sequence = if config.batch { in_sequence(batch.as_deref().ok(), &withheld) } else { Sequence::default() };
+    let scored = batch.as_ref().map_or(U256::ZERO, |batch| batch.verified.score());
+    // As much as was found earlier, where time ran out since; of those orders that were looked at for longer the first bids are taken then.
+    let mut is_early = false;
+    if let Some((_, found)) = beside.filter(|(of, found)| *of == scored && found.score > sequence.score) {
+        (sequence, is_early) = (found, true);
+    }
+    let apart = apart.into_inner().filter(|apart| apart.score > scored.saturating_add(sequence.score));
+    tracing::debug!(batch = %scored, beside = %sequence.score, apart = ?apart.as_ref().map(|apart| apart.score), "scored together, in wei");
+    if let Some(apart) = apart {
+        let longer = in_sequence(None, &[]);
+        (sequence, is_early) = if longer.score < apart.score { (apart, true) } else { (longer, false) };
+        batch = batch.and(Err("single bids, one after another, score more".to_owned()));
+        withheld.clear();
+    }
+    if is_early {
+        answers = firsts.iter().filter_map(|first| first.get().cloned()).collect();
+        if let Ok(batch) = &batch {
+            withheld = (0..answers.len()).filter(|&k| batch.is_outdone(auction, &answers[k].0)).collect();
+        }
+    }
     if let Ok(batch) = &batch {
         sink(&batch.verified);
-        // A bid that is worth more than the pair has in the batch would only take the batch's place, which is worth more.
-        let outdone = |answer: &Answer| matches!(answer, Answer::Filled(filled) if !batch.outdoes(auction, &filled.verified));
-        withheld.extend((0..answers.len()).filter(|&k| outdone(&answers[k].0)));
         pairs.retain(|pair| batch.outdoes(auction, &pair.verified));
     }
     pairs.iter().for_each(|pair| sink(&pair.verified));
     let shown = |k: &usize| improved[*k] && !withheld.contains(k);
     (0..answers.len()).filter(shown).for_each(|k| show(&answers[k].0));
-    let in_sequence = || strategy("in sequence", |_| sequence(auction, config, batch.as_deref().ok(), &answers, stop));
-    let mut sequence = if config.batch { in_sequence() } else { Sequence::default() };
-    sequence.after.retain(|(k, _)| !withheld.contains(k));
     sequence.after.iter().for_each(|(_, again)| sink(&again.verified));
     for (index, (order, (answer, _))) in auction.orders.iter().zip(&answers).enumerate() {
         if let Answer::Unfilled(reason) = answer

@@ -125,6 +125,15 @@ pub fn answer_early(
     attempt(auction, liquidity, config, index, warm, stop, Depth::All, Some(early))
 }
 
+impl From<Result<Filled, String>> for Answer {
+    fn from(done: Result<Filled, String>) -> Self {
+        match done {
+            Ok(filled) => Self::Filled(Box::new(filled)),
+            Err(reason) => Self::Unfilled(reason),
+        }
+    }
+}
+
 /// How long an order is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Depth {
@@ -151,10 +160,25 @@ pub(super) fn attempt(
     } else {
         Attempt::new(auction, liquidity, config, index, stop).and_then(|a| a.run(warm, depth, early))
     };
-    match done {
-        Ok(filled) => Answer::Filled(Box::new(filled)),
-        Err(reason) => Answer::Unfilled(reason),
-    }
+    done.into()
+}
+
+/// The first solution of an order that does not go these ways.
+pub(super) fn attempt_without(
+    barred: &[Way],
+    auction: &Auction,
+    liquidity: &Liquidity,
+    config: &Config,
+    index: usize,
+    warm: Option<&[f64]>,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Answer {
+    let attempt = Attempt::new(auction, liquidity, config, index, stop);
+    let attempt = attempt.and_then(|mut attempt| {
+        attempt.bar(barred);
+        attempt.run(warm, Depth::First, None)
+    });
+    attempt.into()
 }
 
 /// Fills an order that sells what it buys: there is no better way than the only one.

@@ -2,71 +2,92 @@
 //!
 //! A driver may settle several solutions of one auction, as long as they fill different orders. Two that count on the same pool do
 //! not both keep their promise then. So orders that are not part of the batch are gone through by score, and one whose pools a better bid
-//! moves is solved again on what that leaves. What comes of it has to be valid by itself as well; where it is not, both bids cannot win
-//! together, and the overlap is noted.
+//! moves is solved again on what that leaves. What comes of it has to be valid by itself as well, as a driver simulates each alone: so it does
+//! not go against what better bids trade, where only they make a pool pay so much. Where it is not valid, both bids cannot win together, and
+//! the overlap is noted.
 
 use std::cmp::Reverse;
-use std::time::Duration;
 
+use alloy_primitives::U256;
 use rustc_hash::FxHashSet;
 
-use super::order::{Answer, Depth, Filled, attempt};
+use super::order::{Answer, Filled, attempt_without};
 use super::together::Together;
 use crate::auction::{Auction, Drops};
-use crate::batch::step::follow;
+use crate::batch::step::{Way, follow};
 use crate::batch::{Liquidity, Swap};
 use crate::config::Config;
 use crate::settlement::verify;
 
 /// What became of orders outside of the batch.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Sequence {
     /// Orders solved again on what better bids leave, by their place in the auction.
     pub after: Vec<(usize, Filled)>,
     /// Orders whose bids count on pools that better bids move, by their place in the auction.
     pub overlaps: Vec<usize>,
+    /// What the bids score that may win together, in wei.
+    pub score: U256,
 }
 
-pub(super) fn sequence(
-    auction: &Auction,
-    config: &Config,
-    batch: Option<&Together>,
-    answers: &[(Answer, Duration)],
-    stop: &(dyn Fn() -> bool + Sync),
-) -> Sequence {
-    let alone = answers.iter().enumerate().filter_map(|(k, (answer, _))| match answer {
-        Answer::Filled(filled) if !batch.is_some_and(|batch| batch.fills(k)) => Some((k, filled.as_ref())),
-        _ => None,
-    });
-    let mut alone: Vec<(usize, &Filled)> = alone.collect();
-    alone.sort_by_key(|(k, filled)| (Reverse(filled.verified.score()), *k));
-    let mut found = Sequence::default();
-    let mut moved: FxHashSet<usize> = FxHashSet::default();
-    // Copied only once two bids meet.
-    let mut state: Option<Auction> = None;
-    let mut before: Vec<Swap> = batch.map_or_else(Vec::new, |batch| batch.joint.swaps.clone());
-    moved.extend(before.iter().map(|swap| swap.pool));
-    for (k, filled) in alone {
-        if filled.swaps.iter().all(|swap| !moved.contains(&swap.pool)) {
-            moved.extend(filled.swaps.iter().map(|swap| swap.pool));
-            before.extend(&filled.swaps);
-            continue;
-        }
-        if stop() {
-            found.overlaps.push(k);
-            continue;
-        }
-        let state = state.get_or_insert_with(|| auction.clone());
-        follow(state, before.drain(..));
-        let liquidity = Liquidity::new(state, config, &mut Drops::default());
-        match attempt(state, &liquidity, config, k, None, stop, Depth::First, None) {
-            Answer::Filled(again) if verify(auction, config, again.verified.solution().clone()).is_ok() => {
-                moved.extend(again.swaps.iter().map(|swap| swap.pool));
-                before.extend(&again.swaps);
-                found.after.push((k, *again));
+/// The orders of an auction, to be solved one after another.
+#[derive(Clone, Copy)]
+pub(super) struct Orders<'a> {
+    pub auction: &'a Auction,
+    pub liquidity: &'a Liquidity,
+    pub config: &'a Config,
+    /// Prices to start from.
+    pub warm: &'a [f64],
+    pub stop: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl Orders<'_> {
+    /// Those that are not part of the `batch`, with what each has by itself.
+    pub fn in_sequence<'f>(self, batch: Option<&Together>, alone: impl Iterator<Item = (usize, &'f Answer)>) -> Sequence {
+        let Self { auction, liquidity, config, warm, stop } = self;
+        let filled = alone.filter_map(|(k, answer)| match answer {
+            Answer::Filled(filled) if !batch.is_some_and(|batch| batch.fills(k)) => Some((k, filled.as_ref())),
+            _ => None,
+        });
+        let mut alone: Vec<(usize, &Filled)> = filled.collect();
+        alone.sort_by_key(|(k, filled)| (Reverse(filled.verified.score()), *k));
+        let mut found = Sequence::default();
+        let mut moved: FxHashSet<usize> = FxHashSet::default();
+        // Ways against what was traded.
+        let mut against: Vec<Way> = Vec::new();
+        // Copied only once two bids meet.
+        let mut state: Option<(Auction, Liquidity)> = None;
+        let mut before: Vec<Swap> = batch.map_or_else(Vec::new, |batch| batch.joint.swaps.clone());
+        moved.extend(before.iter().map(|swap| swap.pool));
+        for (k, filled) in alone {
+            if filled.swaps.iter().all(|swap| !moved.contains(&swap.pool)) {
+                moved.extend(filled.swaps.iter().map(|swap| swap.pool));
+                before.extend(&filled.swaps);
+                found.score = found.score.saturating_add(filled.verified.score());
+                continue;
             }
-            _ => found.overlaps.push(k),
+            if stop() {
+                found.overlaps.push(k);
+                continue;
+            }
+            let (state, left) = state.get_or_insert_with(|| (auction.clone(), liquidity.clone()));
+            if !before.is_empty() {
+                let pools: FxHashSet<usize> = before.iter().map(|swap| swap.pool).collect();
+                against.extend(before.iter().map(|swap| Way { pool: swap.pool, input: swap.output, output: swap.input }));
+                follow(state, before.drain(..));
+                let after = left.after(state, pools);
+                *left = after.unwrap_or_else(|| Liquidity::new(state, config, &mut Drops::default()));
+            }
+            match attempt_without(&against, state, left, config, k, Some(warm), stop) {
+                Answer::Filled(again) if verify(auction, config, again.verified.solution().clone()).is_ok() => {
+                    moved.extend(again.swaps.iter().map(|swap| swap.pool));
+                    before.extend(&again.swaps);
+                    found.score = found.score.saturating_add(again.verified.score());
+                    found.after.push((k, *again));
+                }
+                _ => found.overlaps.push(k),
+            }
         }
+        found
     }
-    found
 }

@@ -10,7 +10,7 @@ use tracing::Span;
 
 use super::order::Answer;
 use crate::auction::Auction;
-use crate::batch::joint::{Attempt, Floors, Pair};
+use crate::batch::joint::{Attempt, Floors, NoBatch, Pair};
 use crate::batch::{Bid, Joint, Liquidity};
 use crate::config::Config;
 use crate::settlement::{Verified, verify};
@@ -41,6 +41,11 @@ impl Together {
     pub(super) fn outdoes(&self, auction: &Auction, bid: &Verified) -> bool {
         let (here, there) = (scores(auction, &self.verified), scores(auction, bid));
         there.iter().all(|(pair, score)| here.get(pair).is_none_or(|here| here >= score))
+    }
+
+    /// Whether an order by itself is worth more than its pair has here.
+    pub(super) fn is_outdone(&self, auction: &Auction, answer: &Answer) -> bool {
+        answer.verified().is_some_and(|verified| !self.outdoes(auction, verified))
     }
 
     /// Whether no pair scores less than it could in a bid of its own.
@@ -122,11 +127,17 @@ pub(super) struct Solver<'a> {
 
 impl Solver<'_> {
     /// All orders, no pair worse off than its floor. Each batch that is better than those before is shown to `sink` at once.
-    pub fn all<'f>(&'f self, floors: Floors<'f>, sink: &(dyn Fn(&Verified) + Sync)) -> Result<Whole<'f>, String> {
+    /// What comes of each choice is told `tried`: the batch, or nothing.
+    pub fn all<'f>(
+        &'f self,
+        floors: Floors<'f>,
+        sink: &(dyn Fn(&Verified) + Sync),
+        tried: &mut dyn FnMut(Option<&Together>),
+    ) -> Result<Whole<'f>, String> {
         self.wanted()?;
         let orders: Vec<usize> = (0..self.auction.orders.len()).collect();
         let mut attempt = self.attempt(&orders, floors)?;
-        let batch = self.solve(0, &mut attempt, sink)?;
+        let batch = self.solve(0, &mut attempt, sink, tried)?;
         Ok(Whole { batch: Box::new(batch), attempt })
     }
 
@@ -156,7 +167,7 @@ impl Solver<'_> {
         let solve = |(id, orders): (usize, &Vec<usize>)| {
             let _span = span.enter();
             let attempt = self.attempt(orders, Floors::default());
-            let solved = attempt.and_then(|mut attempt| self.solve(id as u64 + 1, &mut attempt, &|_| {}));
+            let solved = attempt.and_then(|mut attempt| self.solve(id as u64 + 1, &mut attempt, &|_| {}, &mut |_| {}));
             solved.inspect_err(|why| tracing::debug!(why, ?orders, "no bid for the pair")).ok()
         };
         pairs(self.auction).par_iter().enumerate().filter_map(solve).collect()
@@ -176,20 +187,26 @@ impl Solver<'_> {
         Attempt::new(self.auction, self.liquidity, self.config, orders, floors, Extent::Part)
     }
 
-    fn solve(&self, id: u64, attempt: &mut Attempt, sink: &(dyn Fn(&Verified) + Sync)) -> Result<Together, String> {
+    fn solve(
+        &self,
+        id: u64,
+        attempt: &mut Attempt,
+        sink: &(dyn Fn(&Verified) + Sync),
+        tried: &mut dyn FnMut(Option<&Together>),
+    ) -> Result<Together, String> {
         let began = Instant::now();
         let floors = attempt.floors().clone();
-        let mut best = Err("no two orders gain by going together".to_owned());
-        let mut found = |joint| match self.verified(id, joint, &floors) {
-            Ok((verified, joint)) => {
-                sink(&verified);
-                best = Ok(Together { verified, joint, took: began.elapsed() });
-            }
-            Err(why) => {
-                if best.is_err() {
-                    best = Err(why);
+        let mut best: Result<Together, String> = Err("no two orders gain by going together".to_owned());
+        let mut found = |joint: Result<Joint, &NoBatch>| {
+            match joint.map_err(ToString::to_string).and_then(|joint| self.verified(id, joint, &floors)) {
+                Ok((verified, joint)) => {
+                    sink(&verified);
+                    best = Ok(Together { verified, joint, took: began.elapsed() });
                 }
+                Err(why) if best.is_err() => best = Err(why),
+                Err(_) => {}
             }
+            tried(best.as_ref().ok());
         };
         let bound = attempt.solve(Some(self.warm), self.stop, &mut found).map_err(|why| why.to_string())?;
         best.map(|mut best| {

@@ -103,8 +103,8 @@ impl<'a> Attempt<'a> {
         self.heavy
     }
 
-    /// Solves it, from `warm` prices. Each batch that is better than those before goes to `found`. Returns what no batch exceeds, in value
-    /// units: lower, in the end, than what was known when the first was found.
+    /// Solves it, from `warm` prices. Each batch that is better than those before goes to `found`, and why a choice comes to none. Returns what
+    /// no batch exceeds, in value units: lower, in the end, than what was known when the first was found.
     ///
     /// # Errors
     /// Why there is no batch.
@@ -112,7 +112,7 @@ impl<'a> Attempt<'a> {
         &mut self,
         warm: Option<&[f64]>,
         stop: &(dyn Fn() -> bool + Sync),
-        found: &mut dyn FnMut(Joint),
+        found: &mut dyn FnMut(Result<Joint, &NoBatch>),
     ) -> Result<f64, NoBatch> {
         let mut course = Course {
             lessons: std::mem::take(&mut self.lessons),

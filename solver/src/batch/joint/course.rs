@@ -57,7 +57,8 @@ pub(super) struct Course<'b, 'f> {
     pub heavy: f64,
     /// Why the last choice is none.
     pub why: NoBatch,
-    pub found: &'f mut dyn FnMut(Joint),
+    /// Is told what comes of each choice.
+    pub found: &'f mut dyn FnMut(Result<Joint, &NoBatch>),
 }
 
 impl Attempt<'_> {
@@ -204,6 +205,7 @@ impl Attempt<'_> {
             Err(reason) => {
                 tracing::debug!(%reason, "a choice that cannot be settled");
                 course.why = reason.clone();
+                (course.found)(Err(&reason));
                 return Err(reason);
             }
         };
@@ -218,7 +220,7 @@ impl Attempt<'_> {
         out.iter().for_each(|&m| choice.parts[m] = 0.0);
         let displaced = out.iter().map(|&m| self.members[m].index).collect();
         course.best = Some(Best { choice, welfare: joint.welfare, out });
-        (course.found)(Joint { displaced, attempts: course.attempts, ..joint });
+        (course.found)(Ok(Joint { displaced, attempts: course.attempts, ..joint }));
         Ok(Some(gone))
     }
 }

@@ -82,8 +82,8 @@ impl Round {
             // Where somebody has to ask again, a better batch of the same orders is of no use.
             let missed = AtomicBool::new(false);
             let halt = || missed.load(Ordering::Relaxed) || stop();
-            let mut found = |joint| match self.verified(config, &joint) {
-                Ok(verified) => {
+            let mut found = |joint: Result<Joint, &NoBatch>| match joint.map(|joint| (self.verified(config, &joint), joint)) {
+                Ok((Ok(verified), joint)) => {
                     let good = parties.iter().flatten().all(|party| party.judge(auction, &verified).is_ok());
                     missed.fetch_or(!good, Ordering::Relaxed);
                     if good {
@@ -93,7 +93,8 @@ impl Round {
                         best = Some((joint, verified));
                     }
                 }
-                Err(reason) => why = reason,
+                Ok((Err(reason), _)) => why = reason,
+                Err(_) => {}
             };
             let attempt = Attempt::new(auction, liquidity, config, &all, Floors::default(), extent)?;
             let mut attempt = attempt.heavy_below(progress.heavy);

@@ -3,7 +3,7 @@
 use alloy_primitives::{I256, U256};
 use ballast_solver::auction::Auction;
 use ballast_solver::config::Config;
-use ballast_solver::engine;
+use ballast_solver::engine::{self, Report};
 use ballast_solver::settlement::encode::domain_separator;
 use ballast_solver::settlement::{Allowances, Encoder, Settings, Slippage, simulate};
 use ballast_wire::{LiquidityKind, Side};
@@ -11,10 +11,26 @@ use ballast_wire::{LiquidityKind, Side};
 use super::case::{Leg, order, request};
 use super::world::{SOLVER, World, signed};
 
-/// Orders of all pairs at 3 % below par, large enough to be split over the pools: each solution, the batch among them, settles as it
+/// Orders of a ring, of a pair both ways and of another at 3 % below par, large enough to be split over the pools: each solution, the batch among them, settles as it
 /// was verified.
 #[test]
 fn the_engines_solutions_pay_what_they_promise() {
+    let report = settled(&[(0, 1), (1, 2), (2, 0), (0, 3), (3, 0), (2, 3)]);
+    let batch = report.batch.as_ref().expect("a batch");
+    assert!(batch.joint.fills.len() > 1, "only {} orders in the batch", batch.joint.fills.len());
+    assert!(report.verified().count() > 1 && !report.sequence.after.is_empty(), "nothing beside the batch");
+}
+
+/// Single bids that, one after another, score more than the batch of those who can be together take its place, and settle.
+#[test]
+fn single_bids_that_score_more_are_sent_instead_of_a_batch() {
+    let report = settled(&[(0, 1), (1, 2), (2, 3), (3, 0), (2, 0), (1, 3)]);
+    assert_eq!(report.batch.map(|batch| batch.joint.fills), Err("single bids, one after another, score more".to_owned()));
+    assert!(!report.sequence.after.is_empty() && report.withheld.is_empty());
+}
+
+/// Solves orders of these pairs, and settles each solution as it was verified.
+fn settled(pairs: &[(usize, usize)]) -> Report {
     let world = &mut World::new();
     let domain = domain_separator(&world.contracts);
     let mut request = request(world);
@@ -22,7 +38,7 @@ fn the_engines_solutions_pay_what_they_promise() {
     let fair = world.liquidity.iter().filter(|pool| !matches!(pool.kind, LiquidityKind::ConstantProduct(_)));
     request.liquidity = fair.cloned().map(Ok).collect();
     request.effective_gas_price = U256::from(1_000_000_000);
-    for (k, (a, b)) in [(0, 1), (1, 2), (2, 3), (3, 0), (2, 0), (1, 3)].into_iter().enumerate() {
+    for (k, (a, b)) in pairs.iter().copied().enumerate() {
         let [sell, buy] = [a, b].map(|t: usize| world.tokens[t]);
         let side = if k % 2 == 0 { Side::Sell } else { Side::Buy };
         let leg = Leg { trader: k % 3, side, partial: k % 3 == 2, fee: Some(U256::ZERO), ..Leg::new(&[], U256::ZERO) };
@@ -31,8 +47,6 @@ fn the_engines_solutions_pay_what_they_promise() {
     }
     let auction = Auction::new(&request, |_| true);
     let report = engine::run(&auction, &Config::default(), &|| false);
-    let batch = report.batch.as_ref().expect("a batch");
-    assert!(batch.joint.fills.len() > 1, "only {} orders in the batch", batch.joint.fills.len());
     let (mut settled, mut swaps) = (0, 0);
     for verified in report.verified() {
         for slippage in [Slippage::MaxIn, Slippage::MinOut] {
@@ -65,4 +79,5 @@ fn the_engines_solutions_pay_what_they_promise() {
     }
     println!("{settled} settlements of {} orders of the engine's, {swaps} swaps", settled / 4);
     assert!(settled >= 4 * 5 && swaps > 10, "{settled} settled, {swaps} swaps");
+    report
 }
