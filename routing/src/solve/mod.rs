@@ -78,14 +78,14 @@ impl Snapshot {
         &self.markets
     }
 
-    /// The same after trades: these markets have other curves.
+    /// Follows trades: these markets have other curves.
     ///
     /// # Errors
-    /// As [`Markets::replace`].
-    pub fn after(&self, moved: impl IntoIterator<Item = (MarketId, Curve)>) -> Result<Self, MarketError> {
-        let mut markets = self.markets.clone();
-        moved.into_iter().try_for_each(|(market, curve)| markets.replace(market, curve))?;
-        Ok(Self::new(markets))
+    /// As [`Markets::replace`]; some of them may have been replaced then.
+    pub fn follow(&mut self, moved: impl IntoIterator<Item = (MarketId, Curve)>) -> Result<(), MarketError> {
+        moved.into_iter().try_for_each(|(market, curve)| self.markets.replace(market, curve))?;
+        self.hops = Hops::new(&self.markets);
+        Ok(())
     }
 
     /// The token that most markets hold.

@@ -110,16 +110,16 @@ impl Liquidity {
         Self { snapshot: Snapshot::new(markets), units, pool_of, gas_price, numeraire: numeraire as Token }
     }
 
-    /// The same once trades have moved some of the auction's pools, by their places. `None` where one of them is beyond doubles now.
-    pub(crate) fn after(&self, auction: &Auction, moved: impl IntoIterator<Item = usize>) -> Option<Self> {
+    /// Follows trades that moved some of the auction's pools, by their places. `None` where one of them is beyond doubles now: some may have been
+    /// followed then.
+    pub(crate) fn follow(&mut self, auction: &Auction, moved: impl IntoIterator<Item = usize>) -> Option<()> {
         let moved = moved.into_iter().filter_map(|pool| Some((self.market(pool)?, auction.pools.get(pool)?)));
         let curve = |(market, pool): (MarketId, &Pool)| {
             let prices: PerCoin<f64> = pool.coins.iter().filter_map(|&t| self.units.get(t)).collect();
             Some((market, pool.market.curve(&prices)?))
         };
         let curves: Vec<(MarketId, Curve)> = moved.map(curve).collect::<Option<_>>()?;
-        let snapshot = self.snapshot.after(curves).ok()?;
-        Some(Self { snapshot, units: self.units.clone(), pool_of: self.pool_of.clone(), ..*self })
+        self.snapshot.follow(curves).ok()
     }
 
     /// The auction's index of the pool behind a market.

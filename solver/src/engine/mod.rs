@@ -29,8 +29,7 @@ use crate::config::Config;
 use crate::settlement::Verified;
 
 pub use order::{Answer, Filled, Gaps, answer, answer_early};
-use order::{Depth, attempt};
-use sequence::Orders;
+use order::{Depth, Setting, attempt};
 pub use sequence::Sequence;
 use strategy::strategy;
 pub use together::Together;
@@ -110,11 +109,11 @@ pub fn run_with(
     let liquidity = Liquidity::new(auction, config, &mut drops);
     let warm = liquidity.clearing_prices(stop);
     let laid_out = began.elapsed();
+    let setting = Setting { auction, liquidity: &liquidity, config, warm: Some(&warm), stop };
     let pass = |index: usize, depth: Depth| {
         let began = Instant::now();
         let _span = tracing::debug_span!("order", uid = %auction.orders[index].uid).entered();
-        let answer = attempt(auction, &liquidity, config, index, Some(&warm), stop, depth, None);
-        (answer, began.elapsed())
+        (attempt(setting, index, &[], depth, None), began.elapsed())
     };
     let show = |answer: &Answer| answer.verified().into_iter().for_each(sink);
     // What is to be had at once for every order, before any is looked at for longer.
@@ -127,7 +126,6 @@ pub fn run_with(
         };
         &firsts[index].get_or_init(solve).0
     };
-    let together = together::Solver { auction, liquidity: &liquidity, config, warm: &warm, stop };
     strategy("one order", |_| (0..auction.orders.len()).find(|&index| first(index).verified().is_some()));
     let here = Span::current();
     let singles = || {
@@ -140,26 +138,25 @@ pub fn run_with(
             (0..auction.orders.len()).into_par_iter().for_each(solve);
         });
     };
-    let orders = Orders { auction, liquidity: &liquidity, config, warm: &warm, stop };
     // Bids that may win together, as soon as it is seen that they are wanted: time may run out later. Those beside the batch that scores so
     // much, and, where that may be worth less, single bids only.
-    let (mut beside, apart): (Option<(U256, Sequence)>, OnceLock<Sequence>) = (None, OnceLock::new());
+    let (mut beside, mut apart): (Option<(U256, Sequence)>, Option<Sequence>) = (None, None);
     let mut tried = |batch: Option<&Together>| {
         let score = |k| first(k).verified().map(Verified::score).unwrap_or_default();
         let promised = (0..auction.orders.len()).into_par_iter().map(score).reduce(|| U256::ZERO, U256::saturating_add);
         let singles = || (0..auction.orders.len()).map(|k| (k, first(k)));
         if batch.is_none_or(|batch| batch.verified.score() < promised) {
-            apart.get_or_init(|| strategy("single orders in sequence", |_| orders.in_sequence(None, singles())));
+            apart.get_or_insert_with(|| strategy("single orders in sequence", |_| setting.in_sequence(None, singles())));
         }
         let new = batch.filter(|batch| beside.as_ref().is_none_or(|(of, _)| *of != batch.verified.score()));
         if let Some(batch) = new {
             let sent = singles().filter(|(_, answer)| !batch.is_outdone(auction, answer));
-            let found = strategy("in sequence", |_| orders.in_sequence(Some(batch), sent));
+            let found = strategy("in sequence", |_| setting.in_sequence(Some(batch), sent));
             beside = Some((batch.verified.score(), found));
         }
     };
     // The batch asks for those that are in its way.
-    let all = || strategy("batch", |_| together.all(floors_of(auction, first), sink, &mut tried));
+    let all = || strategy("batch", |_| setting.all(floors_of(auction, first), sink, &mut tried));
     let (mut whole, ()) = rayon::join(all, singles);
     let mut answers: Vec<(Answer, Duration)> = firsts.iter().filter_map(|first| first.get().cloned()).collect();
     // A better bid for an order of the batch is shown once the batch is as good.
@@ -185,16 +182,16 @@ pub fn run_with(
         let each = answers.par_iter_mut().enumerate();
         each.map(|(index, (answer, took))| span.in_scope(|| improve(index, answer, took))).collect()
     });
-    let mut pairs = if stop() { Vec::new() } else { strategy("pairs", |span| together.pairs(span)) };
+    let mut pairs = if stop() { Vec::new() } else { strategy("pairs", |span| setting.pairs(span)) };
     let claimed = floors(auction, &answers, &pairs);
     match &mut whole {
         Ok(whole) if !whole.batch.is_fair(auction, &claimed) => {
             let before = whole.batch.realised();
-            let again = strategy("batch", |_| together.again(whole, claimed.clone()));
+            let again = strategy("batch", |_| setting.again(whole, claimed.clone()));
             // What others could have now may ask for another choice.
             if (!again || whole.batch.realised() < SAME * before)
                 && !stop()
-                && let Ok(other) = strategy("batch", |_| together.all(claimed, &|_| {}, &mut |_| {}))
+                && let Ok(other) = strategy("batch", |_| setting.all(claimed, &|_| {}, &mut |_| {}))
                 && (!again || other.batch.realised() > whole.batch.realised())
             {
                 *whole = other;
@@ -202,16 +199,19 @@ pub fn run_with(
         }
         Ok(_) => {}
         // Where there was no batch for want of time there may be one by now.
-        Err(_) if !stop() => whole = strategy("batch", |_| together.all(claimed, &|_| {}, &mut |_| {})),
+        Err(_) if !stop() => whole = strategy("batch", |_| setting.all(claimed, &|_| {}, &mut |_| {})),
         Err(_) => {}
     }
     let mut batch = whole.map(|whole| whole.batch);
     // What is worth more than its pair has in the batch would only take the batch's place, which is worth more.
-    let outdone = |k: usize| batch.as_ref().is_ok_and(|batch| batch.is_outdone(auction, &answers[k].0));
-    let mut withheld: Vec<usize> = (0..answers.len()).filter(|&k| outdone(k)).collect();
+    let outdone = |batch: &Result<Box<Together>, String>, answers: &[(Answer, Duration)]| -> Vec<usize> {
+        let outdone = |k: &usize| batch.as_ref().is_ok_and(|batch| batch.is_outdone(auction, &answers[*k].0));
+        (0..answers.len()).filter(outdone).collect()
+    };
+    let mut withheld = outdone(&batch, &answers);
     let in_sequence = |batch: Option<&Together>, withheld: &[usize]| {
         let sent = answers.iter().map(|(answer, _)| answer).enumerate().filter(|(k, _)| !withheld.contains(k));
-        strategy("in sequence", |_| orders.in_sequence(batch, sent))
+        strategy("in sequence", |_| setting.in_sequence(batch, sent))
     };
     let mut sequence = if config.batch { in_sequence(batch.as_deref().ok(), &withheld) } else { Sequence::default() };
     let scored = batch.as_ref().map_or(U256::ZERO, |batch| batch.verified.score());
@@ -220,20 +220,17 @@ pub fn run_with(
     if let Some((_, found)) = beside.filter(|(of, found)| *of == scored && found.score > sequence.score) {
         (sequence, is_early) = (found, true);
     }
-    let apart = apart.into_inner().filter(|apart| apart.score > scored.saturating_add(sequence.score));
+    let apart = apart.filter(|apart| apart.score > scored.saturating_add(sequence.score));
     tracing::debug!(batch = %scored, beside = %sequence.score, apart = ?apart.as_ref().map(|apart| apart.score), "scored together, in wei");
     if let Some(apart) = apart {
         let longer = in_sequence(None, &[]);
         (sequence, is_early) = if longer.score < apart.score { (apart, true) } else { (longer, false) };
         batch = batch.and(Err("single bids, one after another, score more".to_owned()));
-        withheld.clear();
     }
     if is_early {
         answers = firsts.iter().filter_map(|first| first.get().cloned()).collect();
-        if let Ok(batch) = &batch {
-            withheld = (0..answers.len()).filter(|&k| batch.is_outdone(auction, &answers[k].0)).collect();
-        }
     }
+    withheld = outdone(&batch, &answers);
     if let Ok(batch) = &batch {
         sink(&batch.verified);
         pairs.retain(|pair| batch.outdoes(auction, &pair.verified));

@@ -109,7 +109,7 @@ pub fn answer(
     warm: Option<&[f64]>,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Answer {
-    attempt(auction, liquidity, config, index, warm, stop, Depth::All, None)
+    attempt(Setting { auction, liquidity, config, warm, stop }, index, &[], Depth::All, None)
 }
 
 /// The same, but shows the first solution, verified, to `early` as soon as there is one.
@@ -122,16 +122,18 @@ pub fn answer_early(
     stop: &(dyn Fn() -> bool + Sync),
     early: &mut dyn FnMut(Filled),
 ) -> Answer {
-    attempt(auction, liquidity, config, index, warm, stop, Depth::All, Some(early))
+    attempt(Setting { auction, liquidity, config, warm, stop }, index, &[], Depth::All, Some(early))
 }
 
-impl From<Result<Filled, String>> for Answer {
-    fn from(done: Result<Filled, String>) -> Self {
-        match done {
-            Ok(filled) => Self::Filled(Box::new(filled)),
-            Err(reason) => Self::Unfilled(reason),
-        }
-    }
+/// What the orders of an auction are solved on.
+#[derive(Clone, Copy)]
+pub(super) struct Setting<'a> {
+    pub auction: &'a Auction,
+    pub liquidity: &'a Liquidity,
+    pub config: &'a Config,
+    /// Prices to start from.
+    pub warm: Option<&'a [f64]>,
+    pub stop: &'a (dyn Fn() -> bool + Sync),
 }
 
 /// How long an order is looked at.
@@ -143,42 +145,28 @@ pub(super) enum Depth {
     All,
 }
 
-#[expect(clippy::too_many_arguments, reason = "those of `answer_early`, and how deep")]
+/// Solves the order at `index`, that does not go the `barred` ways.
 pub(super) fn attempt(
-    auction: &Auction,
-    liquidity: &Liquidity,
-    config: &Config,
+    setting: Setting<'_>,
     index: usize,
-    warm: Option<&[f64]>,
-    stop: &(dyn Fn() -> bool + Sync),
+    barred: &[Way],
     depth: Depth,
     early: Option<&mut dyn FnMut(Filled)>,
 ) -> Answer {
+    let Setting { auction, liquidity, config, warm, .. } = setting;
     let order = &auction.orders[index];
     let done = if order.sell == order.buy {
         unrouted(auction, liquidity, config, index)
     } else {
-        Attempt::new(auction, liquidity, config, index, stop).and_then(|a| a.run(warm, depth, early))
+        Attempt::new(setting, index).and_then(|mut attempt| {
+            attempt.bar(barred);
+            attempt.run(warm, depth, early)
+        })
     };
-    done.into()
-}
-
-/// The first solution of an order that does not go these ways.
-pub(super) fn attempt_without(
-    barred: &[Way],
-    auction: &Auction,
-    liquidity: &Liquidity,
-    config: &Config,
-    index: usize,
-    warm: Option<&[f64]>,
-    stop: &(dyn Fn() -> bool + Sync),
-) -> Answer {
-    let attempt = Attempt::new(auction, liquidity, config, index, stop);
-    let attempt = attempt.and_then(|mut attempt| {
-        attempt.bar(barred);
-        attempt.run(warm, Depth::First, None)
-    });
-    attempt.into()
+    match done {
+        Ok(filled) => Answer::Filled(Box::new(filled)),
+        Err(reason) => Answer::Unfilled(reason),
+    }
 }
 
 /// Fills an order that sells what it buys: there is no better way than the only one.
@@ -236,13 +224,7 @@ struct Attempt<'a> {
 }
 
 impl<'a> Attempt<'a> {
-    fn new(
-        auction: &'a Auction,
-        liquidity: &'a Liquidity,
-        config: &'a Config,
-        index: usize,
-        stop: &'a (dyn Fn() -> bool + Sync),
-    ) -> Result<Self, String> {
+    fn new(Setting { auction, liquidity, config, stop, .. }: Setting<'a>, index: usize) -> Result<Self, String> {
         let order = &auction.orders[index];
         let compiled = compile(order, liquidity, config).map_err(|e| e.to_string())?;
         if !order.is_scored() {

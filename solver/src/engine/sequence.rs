@@ -11,12 +11,11 @@ use std::cmp::Reverse;
 use alloy_primitives::U256;
 use rustc_hash::FxHashSet;
 
-use super::order::{Answer, Filled, attempt_without};
+use super::order::{Answer, Depth, Filled, Setting, attempt};
 use super::together::Together;
 use crate::auction::{Auction, Drops};
 use crate::batch::step::{Way, follow};
 use crate::batch::{Liquidity, Swap};
-use crate::config::Config;
 use crate::settlement::verify;
 
 /// What became of orders outside of the batch.
@@ -30,21 +29,10 @@ pub struct Sequence {
     pub score: U256,
 }
 
-/// The orders of an auction, to be solved one after another.
-#[derive(Clone, Copy)]
-pub(super) struct Orders<'a> {
-    pub auction: &'a Auction,
-    pub liquidity: &'a Liquidity,
-    pub config: &'a Config,
-    /// Prices to start from.
-    pub warm: &'a [f64],
-    pub stop: &'a (dyn Fn() -> bool + Sync),
-}
-
-impl Orders<'_> {
-    /// Those that are not part of the `batch`, with what each has by itself.
+impl Setting<'_> {
+    /// Bids, one after another, of the orders that are not part of the `batch`: `alone` is what each has by itself.
     pub fn in_sequence<'f>(self, batch: Option<&Together>, alone: impl Iterator<Item = (usize, &'f Answer)>) -> Sequence {
-        let Self { auction, liquidity, config, warm, stop } = self;
+        let Self { auction, liquidity, config, stop, .. } = self;
         let filled = alone.filter_map(|(k, answer)| match answer {
             Answer::Filled(filled) if !batch.is_some_and(|batch| batch.fills(k)) => Some((k, filled.as_ref())),
             _ => None,
@@ -75,10 +63,12 @@ impl Orders<'_> {
                 let pools: FxHashSet<usize> = before.iter().map(|swap| swap.pool).collect();
                 against.extend(before.iter().map(|swap| Way { pool: swap.pool, input: swap.output, output: swap.input }));
                 follow(state, before.drain(..));
-                let after = left.after(state, pools);
-                *left = after.unwrap_or_else(|| Liquidity::new(state, config, &mut Drops::default()));
+                if left.follow(state, pools).is_none() {
+                    *left = Liquidity::new(state, config, &mut Drops::default());
+                }
             }
-            match attempt_without(&against, state, left, config, k, Some(warm), stop) {
+            let setting = Setting { auction: state, liquidity: left, ..self };
+            match attempt(setting, k, &against, Depth::First, None) {
                 Answer::Filled(again) if verify(auction, config, again.verified.solution().clone()).is_ok() => {
                     moved.extend(again.swaps.iter().map(|swap| swap.pool));
                     before.extend(&again.swaps);

@@ -8,11 +8,10 @@ use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use tracing::Span;
 
-use super::order::Answer;
+use super::order::{Answer, Setting};
 use crate::auction::Auction;
 use crate::batch::joint::{Attempt, Floors, NoBatch, Pair};
-use crate::batch::{Bid, Joint, Liquidity};
-use crate::config::Config;
+use crate::batch::{Bid, Joint};
 use crate::settlement::{Verified, verify};
 
 /// Several orders filled by one settlement.
@@ -115,17 +114,7 @@ pub(super) struct Whole<'a> {
     attempt: Attempt<'a>,
 }
 
-/// Solves orders together.
-pub(super) struct Solver<'a> {
-    pub auction: &'a Auction,
-    pub liquidity: &'a Liquidity,
-    pub config: &'a Config,
-    /// Prices to start from.
-    pub warm: &'a [f64],
-    pub stop: &'a (dyn Fn() -> bool + Sync),
-}
-
-impl Solver<'_> {
+impl Setting<'_> {
     /// All orders, no pair worse off than its floor. Each batch that is better than those before is shown to `sink` at once.
     /// What comes of each choice is told `tried`: the batch, or nothing.
     pub fn all<'f>(
@@ -208,7 +197,7 @@ impl Solver<'_> {
             }
             tried(best.as_ref().ok());
         };
-        let bound = attempt.solve(Some(self.warm), self.stop, &mut found).map_err(|why| why.to_string())?;
+        let bound = attempt.solve(self.warm, self.stop, &mut found).map_err(|why| why.to_string())?;
         best.map(|mut best| {
             best.joint.welfare.bound = bound;
             best

@@ -82,19 +82,21 @@ impl Round {
             // Where somebody has to ask again, a better batch of the same orders is of no use.
             let missed = AtomicBool::new(false);
             let halt = || missed.load(Ordering::Relaxed) || stop();
-            let mut found = |joint: Result<Joint, &NoBatch>| match joint.map(|joint| (self.verified(config, &joint), joint)) {
-                Ok((Ok(verified), joint)) => {
-                    let good = parties.iter().flatten().all(|party| party.judge(auction, &verified).is_ok());
-                    missed.fetch_or(!good, Ordering::Relaxed);
-                    if good {
-                        progress.first.get_or_insert_with(Instant::now);
+            let mut found = |joint: Result<Joint, &NoBatch>| {
+                let Ok(joint) = joint else { return };
+                match self.verified(config, &joint) {
+                    Ok(verified) => {
+                        let good = parties.iter().flatten().all(|party| party.judge(auction, &verified).is_ok());
+                        missed.fetch_or(!good, Ordering::Relaxed);
+                        if good {
+                            progress.first.get_or_insert_with(Instant::now);
+                        }
+                        if good || best.is_none() {
+                            best = Some((joint, verified));
+                        }
                     }
-                    if good || best.is_none() {
-                        best = Some((joint, verified));
-                    }
+                    Err(reason) => why = reason,
                 }
-                Ok((Err(reason), _)) => why = reason,
-                Err(_) => {}
             };
             let attempt = Attempt::new(auction, liquidity, config, &all, Floors::default(), extent)?;
             let mut attempt = attempt.heavy_below(progress.heavy);

@@ -11,8 +11,8 @@ use ballast_wire::{LiquidityKind, Side};
 use super::case::{Leg, order, request};
 use super::world::{SOLVER, World, signed};
 
-/// Orders of a ring, of a pair both ways and of another at 3 % below par, large enough to be split over the pools: each solution, the batch among them, settles as it
-/// was verified.
+/// Orders of a ring, of a pair both ways and of another at 3 % below par, large enough to be split over the pools: each solution, the batch
+/// among them, settles as it was verified.
 #[test]
 fn the_engines_solutions_pay_what_they_promise() {
     let report = settled(&[(0, 1), (1, 2), (2, 0), (0, 3), (3, 0), (2, 3)]);
