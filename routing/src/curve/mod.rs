@@ -8,6 +8,7 @@
 
 mod linear;
 mod product;
+mod split;
 mod stable;
 mod ticks;
 mod weighted;
@@ -16,6 +17,7 @@ use arrayvec::ArrayVec;
 
 pub use linear::Linear;
 pub use product::Product;
+pub use split::CoinSwap;
 pub use stable::Stable;
 pub use ticks::{Range, Ticks};
 pub use weighted::Weighted;

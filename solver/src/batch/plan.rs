@@ -66,7 +66,7 @@ pub fn plan(
     outcome: &Outcome,
     config: &Config,
 ) -> Result<Plan, PlanError> {
-    let steps = steps(liquidity, &outcome.flows, &outcome.prices);
+    let steps = steps(liquidity, &outcome.flows);
     let mut gas = config.settlement_gas + steps.iter().map(|s| auction.pools[s.pool].gas).sum::<u64>();
     let fill = fill(liquidity, order, outcome);
     // The gas of a plan is known when it is made; its fee is part of what it trades. Twice is enough: rounds rarely change.

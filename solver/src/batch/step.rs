@@ -2,6 +2,7 @@
 
 use alloy_primitives::U256;
 use ballast_adapters::{Exact, Venue};
+use ballast_routing::curve::CoinSwap;
 use ballast_routing::{Flow, Token};
 
 use super::Liquidity;
@@ -57,44 +58,22 @@ impl From<&Swap> for Step {
     }
 }
 
-/// Splits a market's net trade into swaps of two coins: inputs and outputs are matched in order, by their share of the whole.
-pub(crate) fn steps(liquidity: &Liquidity, flows: &[Flow], prices: &[f64]) -> Vec<Step> {
+/// What markets trade as swaps of two coins: those of one market in the order in which they are to be made.
+pub(crate) fn steps(liquidity: &Liquidity, flows: &[Flow]) -> Vec<Step> {
     let markets = liquidity.snapshot.markets();
     let mut steps = Vec::with_capacity(flows.len());
     for flow in flows {
-        let coins = markets.coins(flow.market);
-        let worth = |k: usize| flow.trade[k].abs() * prices[coins[k] as usize];
-        let side = |sign: f64| -> Vec<(usize, f64)> {
-            let moved: Vec<usize> = (0..coins.len()).filter(|&k| flow.trade[k] * sign > 0.0).collect();
-            let total: f64 = moved.iter().map(|&k| worth(k)).sum();
-            moved.into_iter().map(|k| (k, worth(k) / total)).collect()
-        };
-        let (ins, outs) = (side(-1.0), side(1.0));
-        let (mut i, mut o) = (0, 0);
-        let (mut left_in, mut left_out) = (ins.first().map_or(0.0, |s| s.1), outs.first().map_or(0.0, |s| s.1));
-        while let (Some(&(ki, share_in)), Some(&(ko, share_out))) = (ins.get(i), outs.get(o)) {
-            let part = left_in.min(left_out);
-            let unit = |k: usize| liquidity.units.get(coins[k]).unwrap_or(1.0);
-            if part > 1e-7 {
-                steps.push(Step {
-                    pool: liquidity.pool(flow.market),
-                    input: coins[ki],
-                    output: coins[ko],
-                    x: -flow.trade[ki] * part / share_in / unit(ki),
-                    y: flow.trade[ko] * part / share_out / unit(ko),
-                });
-            }
-            left_in -= part;
-            left_out -= part;
-            if left_in <= 1e-12 {
-                i += 1;
-                left_in = ins.get(i).map_or(0.0, |s| s.1);
-            }
-            if left_out <= 1e-12 {
-                o += 1;
-                left_out = outs.get(o).map_or(0.0, |s| s.1);
-            }
-        }
+        let (pool, coins) = (liquidity.pool(flow.market), markets.coins(flow.market));
+        let atoms = |coin: usize, units: f64| units / liquidity.units.get(coins[coin]).unwrap_or(1.0);
+        steps.extend(markets.curve(flow.market).split(&flow.trade).into_iter().map(
+            |CoinSwap { coins: [i, o], amounts: [x, y] }| Step {
+                pool,
+                input: coins[i],
+                output: coins[o],
+                x: atoms(i, x),
+                y: atoms(o, y),
+            },
+        ));
     }
     steps
 }

@@ -298,7 +298,7 @@ impl<'a> Attempt<'a> {
             .to_owned();
             return Next::Nothing;
         }
-        let proposed = steps(self.liquidity, &outcome.flows, &outcome.prices);
+        let proposed = steps(self.liquidity, &outcome.flows);
         let price = |token| self.liquidity.units.get(token).unwrap_or(0.0) * outcome.prices[token as usize];
         let harvest = arbitrage(&proposed, price);
         let suspects = harvest.suspects(self.config);

@@ -178,10 +178,10 @@ impl<'a> Attempt<'a> {
         mut welfare: Welfare,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<(Joint, Vec<usize>), NoBatch> {
-        (lessons.gas, lessons.spare) = Default::default();
+        (lessons.gas, lessons.short, lessons.spare) = Default::default();
         let mut choice = original.clone();
         let cleared = self.at_choice(&choice)?;
-        self.rehearse(&choice, &cleared, lessons);
+        self.rehearse(&cleared, lessons);
         let heavy = self.heaviest(&cleared, cleared.gas()).ok_or(NoBatch::Heavy)?;
         if !heavy.is_empty() && original.spared < MOST_THRIFT {
             return Err(NoBatch::Heavy);
@@ -223,6 +223,7 @@ impl<'a> Attempt<'a> {
                 Err(Obstacle::Lacking { lost, places }) => {
                     tracing::debug!(?lost, ?places, "have less than they ask for, or could have elsewhere");
                     let all = lost.is_empty() || repair >= REPAIRS / 2;
+                    lessons.short += 1;
                     lessons.lost(lost);
                     // Those who gain nothing anyway are waited for once.
                     let before = std::mem::replace(&mut waited, places.iter().map(|&k| fair.trades[k].member).collect());
@@ -232,6 +233,7 @@ impl<'a> Attempt<'a> {
                 Err(Obstacle::Short { missing, places }) => {
                     tracing::debug!(?missing, ?places, "are not paid by what the swaps leave");
                     why = "prices that what the swaps leave does not pay".to_owned();
+                    lessons.short += 1;
                     lessons.missing(missing);
                     if repair < REPAIRS / 2 { Vec::new() } else { places }
                 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use alloy_primitives::U256;
-use ballast_routing::{Claim, Clearing, Distance, Hop, Joint as Choice, Presence, ToClear, Token, Trade};
+use ballast_routing::{Claim, Clearing, Distance, Flow, Hop, Joint as Choice, Presence, ToClear, Token, Trade};
 use rustc_hash::FxHashMap;
 
 use super::Attempt;
@@ -22,8 +22,11 @@ pub(super) const LEAST_MARGIN: f64 = 1e-6;
 pub(super) const LITTLE: f64 = 1e-3;
 /// What is missing is made up for by this much.
 const REPAID: f64 = 1.5;
-/// How much more than these the swaps are asked for: venues compute less exactly than doubles do.
+/// How much more than these the swaps are asked for, and how much of what they bring: venues compute less exactly than doubles do, and
+/// fees that stay in a pool move it. So many times as much once somebody goes short for it.
 const AMPLE: f64 = 3.0;
+const BROUGHT: f64 = 1e-6;
+const AMPLER: f64 = 3.0;
 
 /// A member, with what it trades.
 #[derive(Debug, Clone, Copy)]
@@ -96,6 +99,8 @@ pub(super) struct Lessons {
     pub spare: FxHashMap<Token, f64>,
     /// Gas of swaps that take more than one go.
     pub gas: u64,
+    /// Times that somebody went short of what the swaps left.
+    pub short: i32,
     /// Members that ask for more than prices give them where others lack something.
     pub in_the_way: Vec<usize>,
 }
@@ -189,12 +194,13 @@ impl Attempt<'_> {
         cleared: &Cleared,
         terms: Terms<'_>,
     ) -> Result<Cleared, String> {
-        let fair = self.gas_of(&steps(self.liquidity, &cleared.clearing.flows, &choice.prices), cleared, lessons.gas);
+        let fair = self.gas_of(&steps(self.liquidity, &cleared.clearing.flows), cleared, lessons.gas);
         let mut trades = self.trades(&cleared.parts(), &fair)?;
         let Terms { claims, presence, distance } = terms;
         let bare: Vec<Trade> = trades.iter().map(|t| t.trade).collect();
         // More than the integer prices need, as the swaps will leave a little less than these flows.
         let mut spare = self.spare(&bare, AMPLE);
+        self.spare_of_swaps(&mut spare, &cleared.clearing.flows, BROUGHT * AMPLER.powi(lessons.short));
         for (&token, &units) in &lessons.spare {
             *spare.entry(token).or_default() += units;
         }
@@ -247,6 +253,17 @@ impl Attempt<'_> {
             *margin += times * (MARGIN * trade.fill[1] + 2.0 * atom);
         }
         paid
+    }
+
+    /// The same for a part of what swaps bring. Orders that only meet each other have none to spare.
+    fn spare_of_swaps(&self, spare: &mut BTreeMap<Token, f64>, flows: &[Flow], part: f64) {
+        for flow in flows {
+            for (token, brought) in self.batch.snapshot().markets().coins(flow.market).iter().zip(&flow.trade) {
+                if let Some(margin) = spare.get_mut(token) {
+                    *margin += part * brought.max(0.0);
+                }
+            }
+        }
     }
 
     /// Gas of an order's own trade, and an equal part of the settlement's and of what is needed `besides`.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use alloy_primitives::U256;
-use ballast_routing::{Claim, Distance, Exact, Joint as Choice, Presence, ToClear, Token, Trade};
+use ballast_routing::{Claim, Distance, Exact, Presence, ToClear, Token, Trade};
 use rustc_hash::FxHashMap;
 
 use super::clear::{Chosen, Cleared, LEAST_MARGIN, LITTLE, Lessons, beyond};
@@ -32,7 +32,7 @@ impl Attempt<'_> {
     /// Executes what the markets trade, and prices what comes of it.
     pub(super) fn execute(&self, chosen: Chosen<'_>, cleared: &Cleared, welfare: Welfare) -> Result<Joint, Obstacle> {
         let choice = chosen.choice;
-        let proposed = steps(self.liquidity, &cleared.clearing.flows, &choice.prices);
+        let proposed = steps(self.liquidity, &cleared.clearing.flows);
         let planned = self.believable(&proposed, choice)?;
         let Executed { fills, parts, run, gas } = self.funded(cleared, &proposed)?;
         let made: Vec<Step> = run.swaps.iter().map(Step::from).collect();
@@ -66,15 +66,14 @@ impl Attempt<'_> {
         })
     }
 
-    /// What the execution of a choice at its own prices teaches: what is lost on the way, and which swaps take more than one go.
-    pub(super) fn rehearse(&self, choice: &Choice, cleared: &Cleared, lessons: &mut Lessons) {
-        let proposed = steps(self.liquidity, &cleared.clearing.flows, &choice.prices);
+    /// What the execution of a choice at its own prices teaches: which swaps take more than one go.
+    pub(super) fn rehearse(&self, cleared: &Cleared, lessons: &mut Lessons) {
+        let proposed = steps(self.liquidity, &cleared.clearing.flows);
         // What stands in its way it will meet again.
-        let Ok(Executed { parts, run, .. }) = self.run(cleared, &proposed) else { return };
+        let Ok(Executed { run, .. }) = self.run(cleared, &proposed) else { return };
         let gas = |pools: &mut dyn Iterator<Item = usize>| -> u64 { pools.map(|pool| self.auction.pools[pool].gas).sum() };
         let planned = gas(&mut proposed.iter().map(|step| step.pool));
         lessons.gas = gas(&mut run.swaps.iter().map(|swap| swap.pool)).saturating_sub(planned);
-        lessons.lost(self.lost(&proposed, &run, &parts));
     }
 
     /// The steps as far as they are funded, where what they take is paid for.

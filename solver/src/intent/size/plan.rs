@@ -29,7 +29,7 @@ struct Executed {
 impl Sizing<'_> {
     /// Makes flows a plan, and says why to solve again.
     pub(super) fn plan(&self, compiled: &Compiled, found: &Rebalanced) -> Result<(Rebalance, Option<Again>), PlanError> {
-        let proposed = steps(self.liquidity, &found.flows, &found.prices);
+        let proposed = steps(self.liquidity, &found.flows);
         let price = |token: Token| self.price(compiled, token);
         let suspects = arbitrage(&proposed, |token| price(token) * compiled.scale).suspects(self.config);
         let executed = self.execute(compiled, found, &proposed)?;
