@@ -47,9 +47,9 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    /// Whether the market trades at these prices of its coins: unless some multiplier θ puts every coin's level/price within
-    /// [θ, θ/γ].
-    pub fn trades(&self, nu: impl Fn(Token) -> f64) -> bool {
+    /// By how much prices of its coins are further apart than the fee, as a part of them; `None` where the market does not trade: where some
+    /// multiplier θ puts every coin's level/price within [θ, θ/γ].
+    pub fn spread(&self, nu: impl Fn(Token) -> f64) -> Option<f64> {
         let (mut low, mut high) = (f64::INFINITY, 0.0_f64);
         for (k, &token) in self.tokens.iter().enumerate() {
             if self.allowed & (1 << k) != 0 {
@@ -58,7 +58,8 @@ impl Block {
                 high = high.max(level);
             }
         }
-        low < high * self.gamma
+        let high = high * self.gamma;
+        (low < high).then(|| high / low - 1.0)
     }
 }
 

@@ -365,15 +365,19 @@ impl<'m> View<'m> {
             out.bundles.push(ActiveBundle { index: index as u32, fill, h });
         }
         for (index, block) in self.blocks.iter().enumerate() {
-            if !block.trades(|t| nu[t as usize]) {
-                continue;
-            }
+            let Some(spread) = block.spread(|t| nu[t as usize]) else { continue };
             let mut prices = ArrayVec::<f64, 8>::new();
             for &t in &block.tokens {
                 prices.push(nu[t as usize]);
             }
+            let curve = self.markets.curve(block.market);
+            // Most of them are a little off and earn far less than their gas.
+            let least = smoothing.gas.map_or(0.0, |width| (1.0 - width) * self.gas(block.market, smoothing));
+            if least > 0.0 && curve.most_profit(&prices, spread) <= least {
+                continue;
+            }
             let mut response = Response::default();
-            self.markets.curve(block.market).respond(&prices, block.allowed, &mut response);
+            curve.respond(&prices, block.allowed, &mut response);
             let profit: f64 = response.trade.iter().zip(&prices).map(|(z, p)| z * p).sum();
             let (value, share, bend) = self.count(profit, block.market, smoothing);
             if share > 0.0 {
@@ -459,7 +463,7 @@ impl<'m> View<'m> {
             let profit = profit(self.markets.curve(pair.market), [i, j].map(|k| pair.coins[k] as usize), [pi, po]);
             each((1 << pair.coins[0]) | (1 << pair.coins[1]), pair.market, profit);
         }
-        for block in self.blocks.iter().filter(|b| b.trades(|t| nu[t as usize])) {
+        for block in self.blocks.iter().filter(|b| b.spread(|t| nu[t as usize]).is_some()) {
             let prices: ArrayVec<f64, 8> = block.tokens.iter().map(|&t| nu[t as usize]).collect();
             let mut response = Response::default();
             self.markets.curve(block.market).respond(&prices, block.allowed, &mut response);

@@ -120,6 +120,14 @@ impl Curve {
         }
     }
 
+    /// What the market cannot earn more than at these prices of its coins, which are `spread` further apart than its fee.
+    pub(crate) fn most_profit(&self, nu: &[f64], spread: f64) -> f64 {
+        match self {
+            Self::Weighted(c) => c.most_profit(nu, spread),
+            _ => f64::INFINITY,
+        }
+    }
+
     /// Makes the trade of coin `j` what the market pays, or asks, beside those of its other coins. False where the market does not do that
     /// trade.
     pub(crate) fn complete(&self, trade: &mut [f64], j: usize) -> bool {

@@ -84,6 +84,12 @@ fn check_block(curve: &Curve, nu: &[f64]) -> Result<(), TestCaseError> {
     curve.respond(nu, u8::MAX, &mut r);
     let profit: f64 = (0..n).map(|k| nu[k] * r.trade[k]).sum();
     prop_assert!(profit >= -1e-9, "profit {profit}");
+    let levels: Vec<f64> =
+        (0..n).map(|k| nu[k] / if k == 0 { 1.0 } else { curve.rate(k, 0) / curve.rate(0, k) }.sqrt()).collect();
+    let [low, high] = [f64::min, f64::max].map(|pick| levels.iter().copied().reduce(pick).unwrap());
+    let gamma = (curve.rate(0, 1) * curve.rate(1, 0)).sqrt();
+    let most = curve.most_profit(nu, (high / low * gamma - 1.0).max(0.0));
+    prop_assert!(profit <= most * (1.0 + 1e-9) + 1e-9, "profit {profit}, at most {most}");
     for j in 0..n {
         let (mut up, mut down) = (nu.to_vec(), nu.to_vec());
         let h = 1e-6 * nu[j];

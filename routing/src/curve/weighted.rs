@@ -91,6 +91,14 @@ impl Weighted {
         trade.iter().zip(&self.reserves).all(|(z, reserve)| z.abs() <= self.share * reserve)
     }
 
+    // A coin may be priced anywhere from what it is paid out at to what it is taken in at, as if there were no fee, for a profit that is no
+    // less; so within s of each other. Without a fee the profit is A − G, the weighted means (arithmetic and geometric) of what the balances
+    // are worth by their weights; their logarithms are within s, so that ln(A/G) ≤ s²/8 (Hoeffding's lemma).
+    pub(super) fn most_profit(&self, nu: &[f64], spread: f64) -> f64 {
+        let worth: f64 = self.reserves.iter().zip(nu).map(|(r, n)| r * n).sum();
+        worth / self.gamma * spread * spread / 8.0
+    }
+
     // Minimise Σ p_k·r_k over the level set, p_k = ν_k for coins paid out and ν_k/γ for coins taken in. With the multiplier
     // λ = e^ℓ: r_k = λ·w_k/p_k, that is ln(r_k/R_k) = ℓ − ln(p_k·R_k/w_k), where it has the right sign, else 0. The invariant
     // asks Σ w_k·ln(r_k/R_k) = 0: increasing and piecewise linear in ℓ.

@@ -37,7 +37,7 @@ fn cleared(batch: &Batch, joint: &Joint, trades: &[Trade]) -> Clearing {
     let far = ToClear {
         snapshot: batch.snapshot(),
         markets: &joint.markets,
-        flows: &[],
+        flows: &joint.flows,
         barred: &[],
         endowment: &[],
         nu: &joint.prices,
@@ -47,7 +47,7 @@ fn cleared(batch: &Batch, joint: &Joint, trades: &[Trade]) -> Clearing {
         distance: Distance::Far,
     };
     let first = far.clear(|t| joint.prices[t as usize]).unwrap();
-    ToClear { distance: Distance::Near, ..far }.clear(|t| first.price(t)).unwrap()
+    ToClear { distance: Distance::Near, flows: &first.flows, ..far }.clear(|t| first.price(t)).unwrap()
 }
 
 /// Trades that no market is there for.

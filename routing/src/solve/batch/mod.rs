@@ -309,7 +309,20 @@ impl Batch {
         if joint.spared <= joint.thrift {
             search.grow(&[Reach::Far]);
         }
-        let choice = search.best.take()?;
+        let best = search.best.take()?;
+        let prices = &search.prices;
+        let mut settling = Settling {
+            batch: self,
+            best,
+            forced: filled,
+            left_out: Vec::new(),
+            barred: &barred,
+            prices,
+            thrift: joint.thrift,
+            budget,
+        };
+        settling.relieve();
+        let Settling { best: choice, forced: filled, .. } = settling;
         let (open, flows) = self.balanced(&choice, &filled);
         let part = |k: usize| if filled.contains(&k) { 1.0 } else { open.get(&k).copied().unwrap_or_default() };
         let mut prices = joint.prices.clone();

@@ -139,6 +139,31 @@ impl Settling<'_> {
         }
     }
 
+    /// Leaves out whole orders that cost the others more than they bring, for as long as that helps.
+    pub fn relieve(&mut self) {
+        while !self.budget.is_spent() {
+            let loss = |&k: &usize| {
+                let order = &self.batch.orders[k];
+                let loss = self.price(order.buy) * order.buy_amount - self.price(order.sell) * order.sell_amount;
+                (order.extent != Extent::Given && loss > 0.0).then_some((loss, k))
+            };
+            let mut losing: Vec<(f64, usize)> = self.forced.iter().filter_map(loss).collect();
+            losing.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            let losing: Vec<usize> = losing.into_iter().map(|l| l.1).collect();
+            let without = |out: &[usize]| {
+                let stay = self.forced.iter().copied().filter(|k| !out.contains(k)).collect::<Vec<usize>>();
+                let left_out = [self.left_out.as_slice(), out].concat();
+                // What cannot be traded at all has to become less in any case.
+                let better = |choice: &Choice| choice.value > self.best.value || self.best.value == f64::NEG_INFINITY;
+                Some((self.attempt(&stay, &left_out).filter(better)?, stay, left_out))
+            };
+            // One that loses may do so for another.
+            let some = [losing.len().div_ceil(2), 1].into_iter().filter_map(|count| losing.get(..count));
+            let Some(better) = some.filter(|out| !out.is_empty()).find_map(without) else { return };
+            (self.best, self.forced, self.left_out) = better;
+        }
+    }
+
     /// What it is worth not to trade at all; what is given is traded in any case.
     fn least(&self) -> f64 {
         let is_given = |k: &usize| self.batch.orders[*k].extent == Extent::Given;

@@ -104,7 +104,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// Solves it, from `warm` prices. Each batch that is better than those before goes to `found`, and why a choice comes to none. Returns what
-    /// no batch exceeds, in value units: lower, in the end, than what was known when the first was found.
+    /// the best is worth: of that more is known in the end than when it was found.
     ///
     /// # Errors
     /// Why there is no batch.
@@ -113,14 +113,14 @@ impl<'a> Attempt<'a> {
         warm: Option<&[f64]>,
         stop: &(dyn Fn() -> bool + Sync),
         found: &mut dyn FnMut(Result<Joint, &NoBatch>),
-    ) -> Result<f64, NoBatch> {
+    ) -> Result<Welfare, NoBatch> {
         let mut course = Course {
             lessons: std::mem::take(&mut self.lessons),
             best: None,
             opened: None,
             attempts: 0,
             bound: f64::INFINITY,
-            chosen: [0.0; 2],
+            of_all: None,
             prices: warm.map(<[f64]>::to_vec),
             heavy: self.heavy,
             why: "no orders that together pay for their gas".into(),
@@ -130,13 +130,12 @@ impl<'a> Attempt<'a> {
         self.improve(&mut course, stop);
         let Course { lessons, best, bound, heavy, why, .. } = course;
         (self.lessons, self.best, self.heavy) = (lessons, best, heavy);
-        match &mut self.best {
-            Some(best) => {
-                best.welfare.bound = bound;
-                Ok(bound)
-            }
-            None => Err(why),
+        let Some(mut best) = self.best.take() else { return Err(why) };
+        best.welfare.bound = bound;
+        if let Some(uniform) = (!stop()).then(|| self.uniform(&best.of_all)).flatten() {
+            best.welfare.uniform = uniform.max(best.welfare.fair);
         }
+        Ok(self.best.insert(best).welfare)
     }
 
     /// What choices are made of.
@@ -154,7 +153,7 @@ impl<'a> Attempt<'a> {
     /// As for [`Self::solve`].
     pub fn with_floors(&mut self, floors: Floors<'a>, stop: &(dyn Fn() -> bool + Sync)) -> Result<Joint, NoBatch> {
         self.floors = floors;
-        let Some(Best { mut choice, welfare, mut out }) = self.best.take() else {
+        let Some(Best { mut choice, of_all, welfare, mut out }) = self.best.take() else {
             return Err("there is no batch".into());
         };
         let mut lessons = std::mem::take(&mut self.lessons);
@@ -165,7 +164,7 @@ impl<'a> Attempt<'a> {
         gone.iter().for_each(|&m| choice.parts[m] = 0.0);
         out.extend(gone);
         let displaced = out.iter().map(|&m| self.members[m].index).collect();
-        self.best = Some(Best { choice, welfare: joint.welfare, out });
+        self.best = Some(Best { choice, of_all, welfare: joint.welfare, out });
         Ok(Joint { displaced, ..joint })
     }
 
@@ -196,15 +195,10 @@ impl<'a> Attempt<'a> {
             let chosen = Chosen { choice: &choice, lessons };
             gone.extend(more);
             welfare.fair = fair.welfare();
+            // Until it is known.
+            welfare.uniform = welfare.uniform.max(welfare.fair);
             let leave = match self.execute(chosen, &fair, welfare) {
-                Ok(mut joint) => {
-                    if welfare.uniform == 0.0 {
-                        // Of all: who left is lost to claims.
-                        let all = Chosen { choice: original, lessons };
-                        joint.welfare.uniform = self.uniform(all).unwrap_or(welfare.fair);
-                    }
-                    return Ok((joint, gone));
-                }
+                Ok(joint) => return Ok((joint, gone)),
                 Err(Obstacle::Failed(why)) => return Err(why.into()),
                 Err(Obstacle::Unpaid(gas)) => {
                     tracing::debug!(gas, "more gas than is paid for");

@@ -165,10 +165,11 @@ impl Attempt<'_> {
         Ok(Cleared { clearing: Clearing { flows: choice.flows.clone(), prices, fills, fees, short: Vec::new() }, trades })
     }
 
-    /// The most that one price a token leaves of a choice, whatever pairs claim.
-    pub(super) fn uniform(&self, chosen: Chosen<'_>) -> Result<f64, String> {
+    /// The most that one price a token leaves of a choice, whatever pairs claim; where that can be told.
+    pub(super) fn uniform(&self, choice: &Choice) -> Option<f64> {
         let terms = Terms { claims: &[], presence: Presence::Fixed, distance: Distance::Far };
-        Ok(self.clear_again(chosen, &self.at_choice(chosen.choice)?, terms)?.welfare())
+        let chosen = Chosen { choice, lessons: &Lessons::default() };
+        Some(self.clear_again(chosen, &self.at_choice(choice).ok()?, terms).ok()?.welfare())
     }
 
     /// Members with the parts of them that are filled, and what they pay for gas.

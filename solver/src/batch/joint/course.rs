@@ -35,6 +35,8 @@ const MANY: usize = 200;
 /// What came of the best choice so far.
 pub(super) struct Best {
     pub choice: Choice,
+    /// The choice of all that it came from.
+    pub of_all: Choice,
     pub welfare: Welfare,
     /// Members that were left out of the choice.
     pub out: Vec<usize>,
@@ -49,8 +51,8 @@ pub(super) struct Course<'b, 'f> {
     pub attempts: usize,
     /// What no batch exceeds.
     pub bound: f64,
-    /// Worth of the last choice of all: relaxed, and with orders whole or not at all.
-    pub chosen: [f64; 2],
+    /// The last choice of all.
+    pub of_all: Option<Choice>,
     /// Prices that choices were last made at.
     pub prices: Option<Vec<f64>>,
     /// As [`Attempt::heavy`].
@@ -193,13 +195,11 @@ impl Attempt<'_> {
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<Option<Vec<usize>>, NoBatch> {
         course.attempts += 1;
-        if out.is_empty() {
-            course.chosen = [choice.relaxed, choice.value];
-        }
         // What is left out later is lost to what it is left out for.
-        let [relaxed, whole] = course.chosen;
-        let before = course.best.as_ref().filter(|_| !out.is_empty()).map(|best| best.welfare);
-        let welfare = before.unwrap_or(Welfare { bound: course.bound, relaxed, whole, ..Welfare::default() });
+        let before = course.best.as_ref().filter(|_| !out.is_empty()).map(|best| &best.of_all);
+        let of_all = before.or(course.of_all.as_ref().filter(|_| !out.is_empty())).unwrap_or(choice).clone();
+        let welfare = Welfare { bound: course.bound, relaxed: of_all.relaxed, whole: of_all.value, ..Welfare::default() };
+        course.of_all = Some(of_all.clone());
         let (joint, gone) = match self.settle(choice, &mut course.lessons, manner, welfare, stop) {
             Ok(settled) => settled,
             Err(reason) => {
@@ -209,7 +209,7 @@ impl Attempt<'_> {
                 return Err(reason);
             }
         };
-        let Welfare { realised, .. } = joint.welfare;
+        let Welfare { whole, realised, .. } = joint.welfare;
         let (fills, thrift, left) = (joint.fills.len(), choice.thrift, gone.len());
         tracing::debug!(attempts = course.attempts, thrift, whole, realised, fills, left, "a batch");
         if course.best.as_ref().is_some_and(|best| realised <= best.welfare.realised) {
@@ -219,7 +219,7 @@ impl Attempt<'_> {
         let (mut choice, out) = (choice.clone(), out.iter().chain(&gone).copied().collect::<Vec<usize>>());
         out.iter().for_each(|&m| choice.parts[m] = 0.0);
         let displaced = out.iter().map(|&m| self.members[m].index).collect();
-        course.best = Some(Best { choice, welfare: joint.welfare, out });
+        course.best = Some(Best { choice, of_all, welfare: joint.welfare, out });
         (course.found)(Ok(Joint { displaced, attempts: course.attempts, ..joint }));
         Ok(Some(gone))
     }
