@@ -227,7 +227,7 @@ impl BatchArgs {
              that the pools no longer pay for; our router in sequence counts on what those before it leave, so that not each of its bids is valid by \
              itself. `beats our best` counts the batches on which net is above that of our best bid, `beats all ours` above that of our bids in turn.\n\n{}\n\nOur batch, medians of {} as parts of the welfare bound: the choice of pools and orders \
              {:.2} %, whole orders whole or not at all {:.2} %, one price a token {:.2} %, no pair worse off than alone {:.2} %, in integers \
-             and executed {:.2} %.\n",
+             and executed {:.2} %; executed as a part of that choice, orders in part and at prices of their own, {:.2} %.\n",
             caveats(),
             descriptions.first().map_or("", String::as_str),
             table(&HEADER, rows.iter().map(Summary::cells)),
@@ -237,6 +237,7 @@ impl BatchArgs {
             stage(2),
             stage(3),
             stage(4),
+            Spread::of(losses.iter().map(|[relaxed, .., realised]| 100.0 * realised / relaxed)).median,
         );
         Ok(Report {
             text,

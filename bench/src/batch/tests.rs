@@ -52,6 +52,9 @@ fn our_bids_in_turn_are_worth_no_less_than_single_bids() {
             ground.worth()
         };
         let report = engine::run(&scenario.auction, &config, &|| false);
+        // What a choice is worth is handed out, but for what one price a token costs and what pairs could have elsewhere.
+        let Welfare { whole, realised, .. } = report.batch.as_ref().unwrap().joint.welfare;
+        assert!(realised > 0.97 * whole, "seed {seed}: {realised} of {whole}");
         let ours = settled(&mut report.solutions().iter());
         for (name, by) in [("paths", alone::best_path as alone::Solve), ("router", alone::router)] {
             let found = alone::each(&scenario, &config, Duration::from_secs(60), name, by);
