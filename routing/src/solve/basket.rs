@@ -135,6 +135,8 @@ struct Origin {
     choice: Choice,
     /// The value that landings were parts of.
     value: f64,
+    /// Whether the whole could grow.
+    grows: bool,
 }
 
 impl Basket {
@@ -325,14 +327,14 @@ pub fn rebalance(
     search.climb(&[Reach::Far]);
     let choice = search.best.clone()?;
     let prices = search.prices.clone();
-    let found = basket.read(search.outcome(), snapshot, now, search.bound, Origin { choice, value });
+    let found = basket.read(search.outcome(), snapshot, now, search.bound, Origin { choice, value, grows: true });
     Some(settle(snapshot, basket, found, prices, barred, budget))
 }
 
 /// A bound on the certificate's value that is nearer than the one at the prices of the markets chosen: at prices of all markets, found from
 /// there.
 pub fn bound(snapshot: &Snapshot, basket: &Basket, found: &Rebalanced, budget: &Budget) -> f64 {
-    let (problem, now) = basket.problem(found.origin.value, false);
+    let (problem, now) = basket.problem(found.origin.value, found.origin.grows);
     let mut search = Search::new(snapshot, &problem, None, &[], budget);
     search.unit = basket.unit();
     search.prices.clone_from(&found.prices);
@@ -382,7 +384,7 @@ fn settle(
         if outcome.flows.is_empty() {
             break;
         }
-        found = basket.read(outcome, snapshot, now, search.bound, Origin { choice, value });
+        found = basket.read(outcome, snapshot, now, search.bound, Origin { choice, value, grows: false });
         if (found.worth - value).abs() <= STEADY * value {
             break;
         }

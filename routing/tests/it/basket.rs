@@ -155,3 +155,22 @@ proptest! {
         prop_assert!(again.certificate.value > of.value - 1e-6 * found.worth, "{:?} after {of:?}", again.certificate);
     }
 }
+
+/// Where cycles earn so much that nothing is found for a whole that may not grow, the nearer bound is of one that may.
+#[test]
+fn a_nearer_bound_is_one_where_the_whole_grows() {
+    let skew = [1.011141574515529, 0.98, 0.98, 0.98, 0.98, 0.98, 1.0115949833849687, 0.98, 0.98, 0.98];
+    let pairs = (0..5).flat_map(|a| (a + 1..5).map(move |b| (a, b)));
+    let depth = 7_551_346.158061532;
+    let pools: Vec<_> = pairs.zip(&skew).map(|((a, b), skew)| (a, b, depth, depth * skew)).collect();
+    let mut basket = basket();
+    let held = [6647.4346743219085, 6874.750510435229, 6670.661006956092, 6878.2390219686595];
+    for (p, held) in basket.positions.iter_mut().zip(held) {
+        (p.held, p.landing) = (held, [0.25; 2]);
+    }
+    let snapshot = snapshot(&pools);
+    let found = solved(&snapshot, &basket);
+    consistent(&basket, &found);
+    let nearer = bound(&snapshot, &basket, &found, &Budget::default());
+    assert!(nearer >= found.certificate.value - 1e-6, "{nearer} {:?}", found.certificate);
+}
