@@ -32,14 +32,14 @@ impl Curve {
             let most = [-left[from], left[to]];
             let (amounts, ended) = match (last_in, last_out) {
                 (true, true) => (most, [true, true]),
-                (false, true) => ([most[0], self.bought(trade, &left, [from, to])], [true, false]),
-                (true, false) => ([self.paid(trade, &left, [from, to]), most[1]], [false, true]),
-                (false, false) => match self.bought(trade, &left, [from, to]) {
+                (false, true) => ([most[0], self.beside(trade, &left, from, to)], [true, false]),
+                (true, false) => ([self.beside(trade, &left, to, from), most[1]], [false, true]),
+                (false, false) => match self.beside(trade, &left, from, to) {
                     bought if bought <= most[1] => ([most[0], bought], [true, false]),
-                    _ => ([self.paid(trade, &left, [from, to]), most[1]], [false, true]),
+                    _ => ([self.beside(trade, &left, to, from), most[1]], [false, true]),
                 },
             };
-            let amounts = [amounts[0].clamp(0.0, most[0]), amounts[1].clamp(0.0, most[1])];
+            let amounts = [0, 1].map(|k: usize| amounts[k].min(most[k]).max(0.0));
             left[from] += amounts[0];
             left[to] -= amounts[1];
             if amounts[0] > LITTLE * all && amounts[1] > 0.0 {
@@ -51,27 +51,18 @@ impl Curve {
         swaps
     }
 
-    /// Units of the second coin that all that is left of the first buys, once the rest of the trade is made.
-    fn bought(&self, trade: &[f64], left: &[f64], [from, to]: [usize; 2]) -> f64 {
-        let mut done = made(trade, left);
-        let before = done[to];
-        done[from] = trade[from];
-        // What the market does not tell is shared out in proportion.
-        if self.complete(&mut done, to) { done[to] - before } else { -left[from] * left[to] / wanted(left) }
+    /// Units of the coin `open` that go with all that is left of the coin `whole`, once the rest of the trade is made.
+    fn beside(&self, trade: &[f64], left: &[f64], whole: usize, open: usize) -> f64 {
+        let mut done: PerCoin<f64> = trade.iter().zip(left).map(|(all, left)| all - left).collect();
+        let before = done[open];
+        done[whole] = trade[whole];
+        if self.complete(&mut done, open) {
+            (done[open] - before) * left[open].signum()
+        } else {
+            // What the market does not tell is shared out in proportion.
+            (left[whole] * left[open]).abs() / wanted(left)
+        }
     }
-
-    /// Units of the first coin that all that is left of the second costs, once the rest of the trade is made.
-    fn paid(&self, trade: &[f64], left: &[f64], [from, to]: [usize; 2]) -> f64 {
-        let mut done = made(trade, left);
-        let before = done[from];
-        done[to] = trade[to];
-        if self.complete(&mut done, from) { before - done[from] } else { -left[from] * left[to] / wanted(left) }
-    }
-}
-
-/// What is made of a trade so far.
-fn made(trade: &[f64], left: &[f64]) -> PerCoin<f64> {
-    trade.iter().zip(left).map(|(all, left)| all - left).collect()
 }
 
 /// Units that are still to be paid out.
