@@ -195,11 +195,13 @@ impl Attempt<'_> {
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<Option<Vec<usize>>, NoBatch> {
         course.attempts += 1;
+        if out.is_empty() {
+            course.of_all = Some(choice.clone());
+        }
         // What is left out later is lost to what it is left out for.
         let before = course.best.as_ref().filter(|_| !out.is_empty()).map(|best| &best.of_all);
-        let of_all = before.or(course.of_all.as_ref().filter(|_| !out.is_empty())).unwrap_or(choice).clone();
+        let of_all = before.or(course.of_all.as_ref()).unwrap_or(choice).clone();
         let welfare = Welfare { bound: course.bound, relaxed: of_all.relaxed, whole: of_all.value, ..Welfare::default() };
-        course.of_all = Some(of_all.clone());
         let (joint, gone) = match self.settle(choice, &mut course.lessons, manner, welfare, stop) {
             Ok(settled) => settled,
             Err(reason) => {
