@@ -141,7 +141,7 @@ pub(crate) fn whole(
     }
     build.limits();
     let named: Vec<Variable> = decisions.iter().map(|d| d.1).collect();
-    let (columns, values) = build.run(&named)?;
+    let (columns, values) = build.run(nu, &named)?;
     Ok(decisions.iter().zip(&values[columns.len()..]).filter(|(_, on)| **on > 0.5).map(|(d, _)| d.0).collect())
 }
 
@@ -330,21 +330,29 @@ impl<'v, 'm> Builder<'v, 'm> {
 
     fn finish(mut self, nu: &[f64]) -> Result<Flows, ProgramError> {
         let (view, base) = (self.view, std::mem::take(&mut self.base));
-        let (columns, values) = self.run(&[])?;
+        let (columns, values) = self.run(nu, &[])?;
         let mut flows = read(view, &columns, &values, 1.0, base);
         flows.gross = gross(view, nu, &flows);
         Ok(flows)
     }
 
     /// Solves it: the columns with their values, and then the values of `others`.
-    fn run(self, others: &[Variable]) -> Result<Solved, ProgramError> {
+    ///
+    /// A simplex begins with each column at the bound that its own worth asks for. So what a column trades is counted at `nu`, and what is
+    /// left over costs as much: that is the same programme, and it begins where the markets answer `nu`, some pivots from its end.
+    fn run(mut self, nu: &[f64], others: &[Variable]) -> Result<Solved, ProgramError> {
         if self.columns.is_empty() && others.is_empty() {
             return Ok((self.columns, Vec::new()));
         }
-        let rows = self.rows.into_iter().enumerate();
-        let rows = rows.filter_map(|(t, row)| row.map(|row| constraint::geq(row, -self.view.endowment[t] / self.unit)));
+        let mut rows = Vec::with_capacity(self.rows.len());
+        for (t, row) in self.rows.into_iter().enumerate() {
+            let Some(row) = row else { continue };
+            let row = row - self.variables.add(variable().min(0.0));
+            self.objective += nu[t] * row.clone();
+            rows.push(constraint::eq(row, -self.view.endowment[t] / self.unit));
+        }
         let shares = self.shares.into_iter().map(|share| constraint::leq(share, 1.0));
-        let constraints: Vec<Constraint> = rows.chain(shares).chain(self.held).collect();
+        let constraints: Vec<Constraint> = rows.into_iter().chain(shares).chain(self.held).collect();
         let model = self.variables.clone().maximise(self.objective.clone()).using(good_lp::default_solver);
         // A simplex may cycle; an ordinary programme takes less than a hundredth of this.
         let model = constraints.iter().cloned().fold(model.with_time_limit(MOST_SECONDS), SolverModel::with);

@@ -200,7 +200,7 @@ impl Step<'_, '_, '_> {
         let named: Vec<Variable> = ways.chain(fill.iter().flatten()).copied().chain(lent.iter().map(|l| l.1)).collect();
         let view = self.build.view;
         let base = self.build.base.clone();
-        let (columns, values) = self.build.run(&named)?;
+        let (columns, values) = self.build.run(self.nu, &named)?;
         let flows = read(view, &columns, &values, unit, base).markets;
         let mut others = values[columns.len()..].iter().copied();
         let shifts = shift
