@@ -223,6 +223,8 @@ pub struct Search<'a> {
     renumber: Renumber,
     seen: FxHashSet<Vec<Kept>>,
     best: Option<Choice>,
+    /// What a choice must be worth to be looked at for long.
+    to_beat: f64,
     /// What single paths led to, before markets beside them were added.
     plain: Option<Choice>,
     /// Tokens that no detour through them would earn its gas, at prices met since this was last forgotten.
@@ -268,6 +270,7 @@ impl<'a> Search<'a> {
             renumber: Renumber::default(),
             seen: FxHashSet::default(),
             best: None,
+            to_beat: f64::NEG_INFINITY,
             plain: None,
             dull: vec![false; snapshot.markets.tokens()],
             ways: Vec::new(),

@@ -10,7 +10,7 @@ use tracing::Span;
 
 use super::order::{Answer, Setting};
 use crate::auction::Auction;
-use crate::batch::joint::{Attempt, Floors, NoBatch, Pair, Welfare};
+use crate::batch::joint::{Attempt, Floors, NoBatch, Pair};
 use crate::batch::{Bid, Joint};
 use crate::settlement::{Verified, verify};
 
@@ -199,11 +199,11 @@ impl Setting<'_> {
         };
         let welfare = attempt.solve(self.warm, self.stop, &mut found).map_err(|why| why.to_string())?;
         best.map(|mut best| {
-            let Welfare { bound, uniform, realised, .. } = welfare;
-            best.joint.welfare.bound = bound;
             // The best may not have been one to verify.
-            if realised == best.joint.welfare.realised {
-                best.joint.welfare.uniform = uniform;
+            if welfare.realised == best.joint.welfare.realised {
+                best.joint.welfare = welfare;
+            } else {
+                best.joint.welfare.bound = welfare.bound;
             }
             best
         })

@@ -10,6 +10,8 @@ use crate::view::{Kept, Renumber, View};
 
 /// An order that prices fill for less than this part is not tried as a whole.
 const SMALL_PART: f64 = 0.1;
+/// A choice is as good as another that is worth this part less.
+const AS_GOOD: f64 = 1e-5;
 /// An order whose limit is this far from the prices is not open any more.
 const HOPELESS: f64 = 0.02;
 /// The most orders that a mixed-integer programme decides on.
@@ -68,7 +70,7 @@ impl Settling<'_> {
         let (filled, left_out): (Vec<usize>, Vec<usize>) = open.iter().partition(|&&k| filled.contains(&market(k)));
         self.forced.extend(filled);
         self.left_out = left_out;
-        self.best = self.attempt(&self.forced, &self.left_out)?;
+        self.best = self.attempt(&self.forced, &self.left_out, f64::NEG_INFINITY)?;
         self.decide()?;
         Some(self)
     }
@@ -92,11 +94,13 @@ impl Settling<'_> {
         self.best.prices.iter().find(|p| p.0 == token).map_or(self.prices[token as usize], |p| p.1)
     }
 
-    /// The choice anew, from its own prices, with some orders forced and some left out.
-    fn attempt(&self, forced: &[usize], left_out: &[usize]) -> Option<Choice> {
+    /// The choice anew, from its own prices, with some orders forced and some left out: looked at for long only where it is worth
+    /// more than it has `to_beat`.
+    fn attempt(&self, forced: &[usize], left_out: &[usize], to_beat: f64) -> Option<Choice> {
         let Self { batch, best, barred, prices, thrift, budget, .. } = self;
         let problem = batch.forced(forced, *thrift);
         let mut search = Search::new(&batch.snapshot, &problem, None, barred, budget);
+        search.to_beat = to_beat;
         search.prices.copy_from_slice(prices);
         for &(token, price) in &best.prices {
             search.prices[token as usize] = price;
@@ -127,14 +131,15 @@ impl Settling<'_> {
             }
             let with = [self.forced.as_slice(), &[k]].concat();
             let without = [self.left_out.as_slice(), &[k]].concat();
-            let (filled, dropped) = (self.attempt(&with, &self.left_out), self.attempt(&self.forced, &without));
-            let least = dropped.as_ref().map_or(f64::NEG_INFINITY, |d| d.value).max(self.least());
-            match filled.filter(|filled| filled.value > least) {
-                Some(filled) => (self.best, self.forced) = (filled, with),
-                None => match dropped.filter(|d| d.value > self.least()) {
-                    Some(dropped) => (self.best, self.left_out) = (dropped, without),
-                    None => self.leave(without)?,
-                },
+            let filled = self.attempt(&with, &self.left_out, self.least()).filter(|filled| filled.value > self.least());
+            let to_beat = filled.as_ref().map_or(self.least(), |filled| filled.value);
+            // A part of it may be best, and all is as good: nothing is better.
+            let is_as_good = filled.is_some() && to_beat >= self.best.value - AS_GOOD * self.best.value.abs();
+            let dropped = (!is_as_good).then(|| self.attempt(&self.forced, &without, to_beat)).flatten();
+            match (dropped.filter(|dropped| dropped.value > to_beat), filled) {
+                (Some(dropped), _) => (self.best, self.left_out) = (dropped, without),
+                (None, Some(filled)) => (self.best, self.forced) = (filled, with),
+                (None, None) => self.leave(without)?,
             }
         }
     }
@@ -155,7 +160,7 @@ impl Settling<'_> {
                 let left_out = [self.left_out.as_slice(), out].concat();
                 // What cannot be traded at all has to become less in any case.
                 let better = |choice: &Choice| choice.value > self.best.value || self.best.value == f64::NEG_INFINITY;
-                Some((self.attempt(&stay, &left_out).filter(better)?, stay, left_out))
+                Some((self.attempt(&stay, &left_out, self.best.value).filter(better)?, stay, left_out))
             };
             // One that loses may do so for another.
             let some = [losing.len().div_ceil(2), 1].into_iter().filter_map(|count| losing.get(..count));
@@ -173,7 +178,8 @@ impl Settling<'_> {
     /// Leaves orders out. Those that are forced may have lived on them, and then go as well.
     fn leave(&mut self, mut without: Vec<usize>) -> Option<()> {
         loop {
-            if let Some(choice) = self.attempt(&self.forced, &without).filter(|choice| choice.value > self.least()) {
+            if let Some(choice) = self.attempt(&self.forced, &without, self.least()).filter(|choice| choice.value > self.least())
+            {
                 (self.best, self.left_out) = (choice, without);
                 return Some(());
             }
@@ -195,7 +201,8 @@ impl Settling<'_> {
             }
             let with = [self.forced.as_slice(), &[k]].concat();
             let without: Vec<usize> = self.left_out.iter().copied().filter(|other| *other != k).collect();
-            let Some(choice) = self.attempt(&with, &without).filter(|choice| choice.value > self.best.value) else { continue };
+            let choice = self.attempt(&with, &without, self.best.value).filter(|choice| choice.value > self.best.value);
+            let Some(choice) = choice else { continue };
             let parts = self.batch.parts(&choice, &self.batch.forced(&with, self.thrift), self.budget);
             let orders = &self.batch.orders;
             let whole = parts.iter().all(|(k, part)| !orders[*k].is_whole() || *part >= WHOLE || with.contains(k));

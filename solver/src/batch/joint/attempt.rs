@@ -135,6 +135,9 @@ impl<'a> Attempt<'a> {
         if let Some(uniform) = (!stop()).then(|| self.uniform(&best.of_all)).flatten() {
             best.welfare.uniform = uniform.max(best.welfare.fair);
         }
+        // What choices are worth is told by their prices, to the tolerance of those.
+        let Welfare { relaxed, whole, uniform, .. } = &mut best.welfare;
+        [relaxed, whole, uniform].into_iter().for_each(|worth| *worth = worth.min(bound));
         Ok(self.best.insert(best).welfare)
     }
 

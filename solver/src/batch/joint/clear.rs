@@ -169,7 +169,10 @@ impl Attempt<'_> {
     pub(super) fn uniform(&self, choice: &Choice) -> Option<f64> {
         let terms = Terms { claims: &[], presence: Presence::Fixed, distance: Distance::Far };
         let chosen = Chosen { choice, lessons: &Lessons::default() };
-        Some(self.clear_again(chosen, &self.at_choice(choice).ok()?, terms).ok()?.welfare())
+        let cleared = self.clear_again(chosen, &self.at_choice(choice).ok()?, terms).ok()?;
+        // What some lack others would be paid.
+        let is_paid = cleared.clearing.short.is_empty() && !(0..cleared.trades.len()).any(|k| cleared.misses(k));
+        is_paid.then(|| cleared.welfare())
     }
 
     /// Members with the parts of them that are filled, and what they pay for gas.

@@ -201,7 +201,8 @@ impl Attempt<'_> {
         // What is left out later is lost to what it is left out for.
         let before = course.best.as_ref().filter(|_| !out.is_empty()).map(|best| &best.of_all);
         let of_all = before.or(course.of_all.as_ref()).unwrap_or(choice).clone();
-        let welfare = Welfare { bound: course.bound, relaxed: of_all.relaxed, whole: of_all.value, ..Welfare::default() };
+        let welfare =
+            Welfare { bound: course.bound, relaxed: of_all.relaxed, whole: of_all.value.max(choice.value), ..Welfare::default() };
         let (joint, gone) = match self.settle(choice, &mut course.lessons, manner, welfare, stop) {
             Ok(settled) => settled,
             Err(reason) => {
