@@ -37,9 +37,6 @@ const WEIGHTS: [f64; 3] = [0.05, 0.3, 1.0];
 const DETOURS: usize = 4;
 /// Smoothing of limits, less and less, where the prices of many orders do not converge at once.
 const ROUND: [f64; 4] = [1e-3, 1e-4, 1e-5, FINE];
-/// Iterations before that, and at each smoothing; what then may be left over, as a part of what is moved.
-const SOON: u32 = 20;
-const ROUGH: f64 = 1e-4;
 /// Longest single paths that are tried: the next only where there is none so short.
 const PATH_HOPS: [usize; 3] = [3, 5, 10];
 /// Paths that are split over: at first, and at the most.
@@ -79,21 +76,18 @@ impl<'a> Search<'a> {
             view.bar(self.barred);
             // Below that not even all the gas that leaving markets out would save makes a better choice of it.
             let below = self.to_beat() - spent * self.gas_value - FINE * view.scale();
-            // Many orders have many corners: prices that are not soon there come by round ones.
-            let has_orders = !self.problem.served.is_empty();
             let stop = Stop { tolerance: 1e-9, iterations: 60, progress: 0.0, below };
-            let soon = Stop { iterations: if has_orders { SOON } else { stop.iterations }, ..stop };
             let mut nu: Vec<f64> = view.tokens.iter().map(|&t| start[t as usize]).collect();
-            let mut minimum: Minimum = minimise(&view, &mut nu, &smoothing, soon, &mut self.work);
+            let mut minimum: Minimum = minimise(&view, &mut nu, &smoothing, stop, &mut self.work);
             self.budget.spend(u64::from(minimum.evaluations) * view.size());
-            if !minimum.converged && self.work.last().value >= below && has_orders {
+            if !minimum.converged && self.work.last().value >= below && !self.problem.served.is_empty() {
+                // Many orders have many corners: round ones first.
                 nu = view.tokens.iter().map(|&t| start[t as usize]).collect();
                 for linear in ROUND {
                     let smoothing = Smoothing { linear, ..smoothing };
-                    let rough = Stop { tolerance: ROUGH, iterations: SOON, below: f64::NEG_INFINITY, ..stop };
-                    let stop = if linear > FINE { rough } else { Stop { below: f64::NEG_INFINITY, ..stop } };
-                    minimum = minimise(&view, &mut nu, &smoothing, stop, &mut self.work);
+                    minimum = minimise(&view, &mut nu, &smoothing, Stop { below: f64::NEG_INFINITY, ..stop }, &mut self.work);
                     self.budget.spend(u64::from(minimum.evaluations) * view.size());
+                    // What is rounded counts less than it is worth.
                     if view.bound(&nu, 0.0) < below {
                         self.seen.insert(kept);
                         return None;

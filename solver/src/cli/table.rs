@@ -144,7 +144,7 @@ pub(super) fn batch(auction: &Auction, report: &Report) -> String {
     let displaced: Vec<String> = joint.displaced.iter().map(|&k| short(&auction.orders[k].uid.to_string())).collect();
     let displaced = match displaced.as_slice() {
         [] => String::new(),
-        orders => format!("\nleft out, as with them a pair would be worse off than elsewhere: {}", orders.join(" ")),
+        orders => format!("\nleft out, so that no pair is worse off than elsewhere: {}", orders.join(" ")),
     };
     format!(
         "{table}\nbatch of {} orders, {} swaps, gas {}: sells {} native, {} of it matched and {} routed; cycles harvest {} native, {} more left \

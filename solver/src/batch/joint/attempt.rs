@@ -164,9 +164,9 @@ impl<'a> Attempt<'a> {
         let settled = by(Manner::Patient, &mut lessons).or_else(|_| by(Manner::Hasty, &mut lessons));
         self.lessons = lessons;
         let (joint, gone) = settled?;
+        let displaced = self.displaced(&choice, &out, &joint);
         gone.iter().for_each(|&m| choice.parts[m] = 0.0);
         out.extend(gone);
-        let displaced = out.iter().map(|&m| self.members[m].index).collect();
         self.best = Some(Best { choice, of_all, welfare: joint.welfare, out });
         Ok(Joint { displaced, ..joint })
     }

@@ -219,11 +219,16 @@ impl Attempt<'_> {
             return Ok(None);
         }
         course.opened = Some((opening.clone(), out.to_vec()));
+        let displaced = self.displaced(choice, out, &joint);
         let (mut choice, out) = (choice.clone(), out.iter().chain(&gone).copied().collect::<Vec<usize>>());
         out.iter().for_each(|&m| choice.parts[m] = 0.0);
-        let displaced = out.iter().map(|&m| self.members[m].index).collect();
         course.best = Some(Best { choice, of_all, welfare: joint.welfare, out });
         (course.found)(Ok(Joint { displaced, attempts: course.attempts, ..joint }));
         Ok(Some(gone))
+    }
+    /// Orders, by their places in the auction, that a batch does without though they were chosen, or were left out of the choice.
+    pub(super) fn displaced(&self, choice: &Choice, out: &[usize], joint: &Joint) -> Vec<usize> {
+        let chosen = (0..self.members.len()).filter(|m| choice.parts[*m] > 0.0 || out.contains(m)).map(|m| self.members[m].index);
+        chosen.filter(|&order| joint.fills.iter().all(|fill| fill.order != order)).collect()
     }
 }

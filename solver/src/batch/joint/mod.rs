@@ -113,7 +113,8 @@ pub struct Joint {
     pub volume: f64,
     /// What of it is swapped with pools: the rest is matched.
     pub routed: f64,
-    /// Orders that were left out so that no pair is worse off than elsewhere: with a bid of its own, or along the best single path.
+    /// Orders that were chosen and left out on the way, so that no pair is worse off than elsewhere: with a bid of its own, or along the best
+    /// single path. With them go those that trade nothing then, or cost the others more than they bring.
     pub displaced: Vec<usize>,
     /// How often it was solved.
     pub attempts: usize,
