@@ -344,15 +344,15 @@ impl<'v, 'm> Builder<'v, 'm> {
         if self.columns.is_empty() && others.is_empty() {
             return Ok((self.columns, Vec::new()));
         }
-        let mut rows = Vec::with_capacity(self.rows.len());
+        let mut constraints = Vec::with_capacity(self.rows.len() + self.shares.len() + self.held.len());
         for (t, row) in self.rows.into_iter().enumerate() {
             let Some(row) = row else { continue };
             let row = row - self.variables.add(variable().min(0.0));
             self.objective += nu[t] * row.clone();
-            rows.push(constraint::eq(row, -self.view.endowment[t] / self.unit));
+            constraints.push(constraint::eq(row, -self.view.endowment[t] / self.unit));
         }
-        let shares = self.shares.into_iter().map(|share| constraint::leq(share, 1.0));
-        let constraints: Vec<Constraint> = rows.into_iter().chain(shares).chain(self.held).collect();
+        constraints.extend(self.shares.into_iter().map(|share| constraint::leq(share, 1.0)));
+        constraints.extend(self.held);
         let model = self.variables.clone().maximise(self.objective.clone()).using(good_lp::default_solver);
         // A simplex may cycle; an ordinary programme takes less than a hundredth of this.
         let model = constraints.iter().cloned().fold(model.with_time_limit(MOST_SECONDS), SolverModel::with);

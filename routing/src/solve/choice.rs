@@ -71,6 +71,7 @@ impl<'a> Search<'a> {
             start[token as usize] = price;
         }
         let (view, nu, minimum) = loop {
+            self.seen.insert(kept.clone());
             let spent = gas(&self.snapshot.markets, &kept);
             let mut view = View::part(&self.snapshot.markets, self.problem, &kept, spent, &mut self.renumber);
             view.bar(self.barred);
@@ -89,12 +90,10 @@ impl<'a> Search<'a> {
                     self.budget.spend(u64::from(minimum.evaluations) * view.size());
                     // What is rounded counts less than it is worth.
                     if view.bound(&nu, 0.0) < below {
-                        self.seen.insert(kept);
                         return None;
                     }
                 }
             }
-            self.seen.insert(kept.clone());
             if self.work.last().value < below {
                 return None;
             }

@@ -114,6 +114,11 @@ impl Settling<'_> {
         search.best.take()
     }
 
+    /// The same, if it is worth more than that.
+    fn better(&self, forced: &[usize], left_out: &[usize], to_beat: f64) -> Option<Choice> {
+        self.attempt(forced, left_out, to_beat).filter(|choice| choice.value > to_beat)
+    }
+
     /// Until no order that must be whole is filled in part.
     fn decide(&mut self) -> Option<()> {
         loop {
@@ -131,12 +136,12 @@ impl Settling<'_> {
             }
             let with = [self.forced.as_slice(), &[k]].concat();
             let without = [self.left_out.as_slice(), &[k]].concat();
-            let filled = self.attempt(&with, &self.left_out, self.least()).filter(|filled| filled.value > self.least());
+            let filled = self.better(&with, &self.left_out, self.least());
             let to_beat = filled.as_ref().map_or(self.least(), |filled| filled.value);
             // A part of it may be best, and all is as good: nothing is better.
             let is_as_good = filled.is_some() && to_beat >= self.best.value - AS_GOOD * self.best.value.abs();
-            let dropped = (!is_as_good).then(|| self.attempt(&self.forced, &without, to_beat)).flatten();
-            match (dropped.filter(|dropped| dropped.value > to_beat), filled) {
+            let dropped = (!is_as_good).then(|| self.better(&self.forced, &without, to_beat)).flatten();
+            match (dropped, filled) {
                 (Some(dropped), _) => (self.best, self.left_out) = (dropped, without),
                 (None, Some(filled)) => (self.best, self.forced) = (filled, with),
                 (None, None) => self.leave(without)?,
@@ -159,8 +164,8 @@ impl Settling<'_> {
                 let stay = self.forced.iter().copied().filter(|k| !out.contains(k)).collect::<Vec<usize>>();
                 let left_out = [self.left_out.as_slice(), out].concat();
                 // What cannot be traded at all has to become less in any case.
-                let better = |choice: &Choice| choice.value > self.best.value || self.best.value == f64::NEG_INFINITY;
-                Some((self.attempt(&stay, &left_out, self.best.value).filter(better)?, stay, left_out))
+                let of_use = |choice: &Choice| choice.value > self.best.value || self.best.value == f64::NEG_INFINITY;
+                Some((self.attempt(&stay, &left_out, self.best.value).filter(of_use)?, stay, left_out))
             };
             // One that loses may do so for another.
             let some = [losing.len().div_ceil(2), 1].into_iter().filter_map(|count| losing.get(..count));
@@ -178,8 +183,7 @@ impl Settling<'_> {
     /// Leaves orders out. Those that are forced may have lived on them, and then go as well.
     fn leave(&mut self, mut without: Vec<usize>) -> Option<()> {
         loop {
-            if let Some(choice) = self.attempt(&self.forced, &without, self.least()).filter(|choice| choice.value > self.least())
-            {
+            if let Some(choice) = self.better(&self.forced, &without, self.least()) {
                 (self.best, self.left_out) = (choice, without);
                 return Some(());
             }
@@ -201,8 +205,7 @@ impl Settling<'_> {
             }
             let with = [self.forced.as_slice(), &[k]].concat();
             let without: Vec<usize> = self.left_out.iter().copied().filter(|other| *other != k).collect();
-            let choice = self.attempt(&with, &without, self.best.value).filter(|choice| choice.value > self.best.value);
-            let Some(choice) = choice else { continue };
+            let Some(choice) = self.better(&with, &without, self.best.value) else { continue };
             let parts = self.batch.parts(&choice, &self.batch.forced(&with, self.thrift), self.budget);
             let orders = &self.batch.orders;
             let whole = parts.iter().all(|(k, part)| !orders[*k].is_whole() || *part >= WHOLE || with.contains(k));

@@ -226,6 +226,7 @@ impl Attempt<'_> {
         (course.found)(Ok(Joint { displaced, attempts: course.attempts, ..joint }));
         Ok(Some(gone))
     }
+
     /// Orders, by their places in the auction, that a batch does without though they were chosen, or were left out of the choice.
     pub(super) fn displaced(&self, choice: &Choice, out: &[usize], joint: &Joint) -> Vec<usize> {
         let chosen = (0..self.members.len()).filter(|m| choice.parts[*m] > 0.0 || out.contains(m)).map(|m| self.members[m].index);
