@@ -34,6 +34,8 @@ pub(crate) struct Workspace {
     conditioned: Vec<f64>,
     direction: Vec<f64>,
     product: Vec<f64>,
+    /// Curvature of each token's price by itself.
+    own: Vec<f64>,
     factor: Skyline,
     /// Rows of the factor by token, and how many markets trade each token.
     place: Vec<u32>,
@@ -220,6 +222,7 @@ impl Workspace {
             &mut self.conditioned,
             &mut self.direction,
             &mut self.product,
+            &mut self.own,
         ] {
             buffer.clear();
             buffer.resize(n, 0.0);
@@ -337,6 +340,9 @@ impl Workspace {
                     *factor.at(row, column) += value;
                 }
             });
+            for (row, &t) in touched.iter().enumerate() {
+                *factor.at(row, row) += self.own[t as usize];
+            }
             factor.factorise(mu)
         };
         if done {
@@ -359,7 +365,7 @@ impl Workspace {
         let touched = std::mem::take(&mut self.touched);
         let each = || touched.iter().map(|&t| t as usize);
         for t in each() {
-            self.diagonal[t] = mu;
+            self.diagonal[t] = mu + self.own[t];
         }
         // Tokens that are not touched collect numbers that nobody reads.
         for p in &self.current.pairs {
@@ -421,7 +427,7 @@ impl Workspace {
     /// product = (H + μI)·direction; the direction is zero on tokens that are not touched.
     fn multiply(&mut self, view: &View, mu: f64, touched: &[u32]) {
         for &t in touched {
-            self.product[t as usize] = mu * self.direction[t as usize];
+            self.product[t as usize] = (mu + self.own[t as usize]) * self.direction[t as usize];
         }
         for p in &self.current.pairs {
             let (i, o) = (p.input as usize, p.output as usize);

@@ -105,7 +105,8 @@ pub struct Path {
 ///
 /// A search labels tokens length by length with the best net amount that reaches them, as is usual; no token is visited twice. What
 /// a label could still pay at the margins of the best ways that are left bounds it, and only those that may beat the best path
-/// found so far go on: those bounds are found once, backwards from the target.
+/// known go on: those bounds are found once, backwards from the target. Known from the beginning is what two paths pay: the best one at
+/// the margin, and the one that was found last.
 #[derive(Debug)]
 pub struct Paths<'a> {
     markets: &'a Markets,
@@ -119,6 +120,10 @@ pub struct Paths<'a> {
     reached: Vec<Vec<Token>>,
     /// Length and net output of the best path so far.
     found: Option<(usize, f64)>,
+    /// The best path at the margin, and the one that was found last.
+    known: [Vec<Hop>; 2],
+    /// Net output that a path has to beat.
+    floor: f64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -161,7 +166,49 @@ impl<'a> Paths<'a> {
             changed = grown;
         }
         let labels = vec![vec![Label::NONE; markets.tokens()]; most + 1];
-        Self { markets, hops, from, to, reach, labels, reached: vec![Vec::new(); most + 1], found: None }
+        let reached = vec![Vec::new(); most + 1];
+        let mut this = Self { markets, hops, from, to, reach, labels, reached, found: None, known: [vec![], vec![]], floor: 0.0 };
+        this.known[0] = this.at_the_margin();
+        this
+    }
+
+    /// The path that pays most at the margin; empty where it would pass a token or a market twice.
+    fn at_the_margin(&self) -> Vec<Hop> {
+        let (mut path, mut passed): (Vec<Hop>, _) = (Vec::new(), vec![self.from]);
+        for left in self.reach.iter().rev() {
+            let at = passed[passed.len() - 1];
+            let worth = |way: &Way| way.rate * left[way.other as usize];
+            let ways = self.hops.out.of(at).iter().filter(|way| worth(way) > 0.0);
+            let Some(best) = ways.max_by(|a, b| worth(a).total_cmp(&worth(b))) else { return Vec::new() };
+            if passed.contains(&best.other) || path.iter().any(|hop| hop.market == best.hop.market) {
+                return Vec::new();
+            }
+            path.push(best.hop);
+            if best.other == self.to {
+                return path;
+            }
+            passed.push(best.other);
+        }
+        Vec::new()
+    }
+
+    /// What a path pays for `amount`, and that less its gas.
+    fn paid(&self, path: &[Hop], amount: f64, gas_value: f64, held: &impl Fn(Hop) -> Option<f64>) -> Option<(f64, f64)> {
+        let (mut amount, mut spent) = (amount, 0.0);
+        for hop in path {
+            let input = held(*hop)?;
+            let (curve, i, j) = (self.markets.curve(hop.market), hop.input as usize, hop.output as usize);
+            if input + amount > curve.cap(i, j) {
+                return None;
+            }
+            if input > 0.0 {
+                amount = curve.output(i, j, input + amount) - curve.output(i, j, input);
+            } else {
+                amount = curve.output(i, j, amount);
+                spent += self.markets.gas(hop.market) * gas_value;
+            }
+        }
+        (!path.is_empty() && amount > spent).then_some((amount, amount - spent))
     }
 
     /// Whether any path leads to the target.
@@ -173,6 +220,9 @@ impl<'a> Paths<'a> {
     /// paid for then; hops for which it is `None` are passed over.
     pub fn best(&mut self, amount: f64, gas_value: f64, held: impl Fn(Hop) -> Option<f64>) -> Option<Path> {
         self.begin(amount);
+        let known = self.known.iter().filter_map(|path| Some((path, self.paid(path, amount, gas_value, &held)?)));
+        let known = known.max_by(|(_, a), (_, b)| a.1.total_cmp(&b.1)).map(|(path, paid)| (path.clone(), paid));
+        self.floor = known.as_ref().map_or(0.0, |(_, paid)| paid.1);
         let (hops, most) = (self.hops, self.labels.len() - 1);
         for length in 1..most {
             for at in 0..self.reached[length - 1].len() {
@@ -186,10 +236,15 @@ impl<'a> Paths<'a> {
         for way in hops.into.of(self.to) {
             self.extend(most, way.other, (way, self.to), gas_value, &held);
         }
-        let (length, _) = self.found?;
-        let output = self.labels[length][self.to as usize].amount;
-        let mut hops: Vec<Hop> = self.back(length, self.to).map(|label| label.hop).collect();
-        hops.reverse();
+        let (hops, output) = match (self.found, known) {
+            (Some((length, net)), known) if known.as_ref().is_none_or(|(_, paid)| net > paid.1) => {
+                let mut hops: Vec<Hop> = self.back(length, self.to).map(|label| label.hop).collect();
+                hops.reverse();
+                (hops, self.labels[length][self.to as usize].amount)
+            }
+            (_, known) => known.map(|(path, paid)| (path, paid.0))?,
+        };
+        self.known[1].clone_from(&hops);
         let gas = hops.iter().map(|hop| self.markets.gas(hop.market)).sum();
         Some(Path { hops, output, gas })
     }
@@ -221,7 +276,7 @@ impl<'a> Paths<'a> {
         let known = self.labels[length][next as usize].net;
         // The most that can come of it: here, and at the target.
         let could = margin * self.reach[self.labels.len() - 1 - length][next as usize] - spent;
-        if !(margin - spent > known && could > self.found.map_or(0.0, |found| found.1)) {
+        if !(margin - spent > known && could > self.found.map_or(self.floor, |found| found.1.max(self.floor))) {
             return;
         }
         let Some(input) = held(way.hop) else { return };

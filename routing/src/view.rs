@@ -26,8 +26,8 @@ pub(crate) struct Smoothing {
     pub gas: Option<f64>,
     /// What a unit of gas costs.
     pub gas_value: f64,
-    /// Fall of a limit's rate over its cap.
-    pub linear: f64,
+    /// Fall of the rate of offers and linear curves over their cap; `None`: all of each is traded, whatever that earns.
+    pub linear: Option<f64>,
 }
 
 /// A pair that trades.
@@ -279,9 +279,7 @@ impl<'m> View<'m> {
 
     /// Whether anything trades at one rate until it is used up.
     pub fn has_corners(&self) -> bool {
-        !self.limits.is_empty()
-            || !self.bundles.is_empty()
-            || self.pairs.iter().any(|p| matches!(self.markets.curve(p.market), Curve::Linear(_)))
+        !self.limits.is_empty() || !self.bundles.is_empty() || self.pairs.iter().any(|p| self.is_offer(p))
     }
 
     /// Units that the problem moves: what amounts are small or large against.
@@ -308,6 +306,11 @@ impl<'m> View<'m> {
         }
     }
 
+    /// Whether a pair trades at one rate until it is used up.
+    pub fn is_offer(&self, pair: &Pair) -> bool {
+        matches!(self.markets.curve(pair.market), Curve::Linear(_))
+    }
+
     /// The dual at `nu`.
     pub fn evaluate(&self, nu: &[f64], smoothing: &Smoothing, out: &mut Evaluation) {
         out.surplus.clear();
@@ -316,9 +319,16 @@ impl<'m> View<'m> {
         out.pairs.clear();
         out.blocks.clear();
         out.bundles.clear();
+        let (linear, is_whole) = (smoothing.linear.unwrap_or(0.0), smoothing.linear.is_none());
         for (index, pair) in self.pairs.iter().enumerate() {
             let [a, b] = pair.tokens;
             let (pa, pb) = (nu[a as usize], nu[b as usize]);
+            if is_whole && let offer @ Curve::Linear(_) = self.markets.curve(pair.market) {
+                if pair.rates[0] > 0.0 {
+                    out.push_whole(index, pair.tokens, [offer.cap(0, 1), pair.rates[0]], [pa, pb]);
+                }
+                continue;
+            }
             let forward = pb * pair.rates[0] > pa;
             if !forward && pa * pair.rates[1] <= pb {
                 continue;
@@ -327,7 +337,7 @@ impl<'m> View<'m> {
             let (pi, po) = (nu[input as usize], nu[output as usize]);
             let m = pi / po;
             let curve = self.markets.curve(pair.market);
-            let r = curve.respond_pair(pair.coins[i] as usize, pair.coins[j] as usize, m, smoothing.linear);
+            let r = curve.respond_pair(pair.coins[i] as usize, pair.coins[j] as usize, m, linear);
             if r.input <= 0.0 {
                 continue;
             }
@@ -339,26 +349,31 @@ impl<'m> View<'m> {
         }
         for (index, limit) in self.limits.iter().enumerate() {
             let (pi, po) = (nu[limit.take as usize], nu[limit.give as usize]);
+            let index = self.pairs.len() + index;
+            if is_whole {
+                out.push_whole(index, [limit.take, limit.give], [limit.cap, limit.rate], [pi, po]);
+                continue;
+            }
             let m = pi / po;
             if m >= limit.rate {
                 continue;
             }
-            let full = (1.0 - m / limit.rate) / smoothing.linear;
-            let (share, slope) = if full < 1.0 { (full, limit.cap / (smoothing.linear * limit.rate)) } else { (1.0, 0.0) };
-            let (x, y) = (share * limit.cap, limit.rate * share * limit.cap * (1.0 - 0.5 * smoothing.linear * share));
-            let (input, output, index) = (limit.take, limit.give, (self.pairs.len() + index) as u32);
+            let full = (1.0 - m / limit.rate) / linear;
+            let (share, slope) = if full < 1.0 { (full, limit.cap / (linear * limit.rate)) } else { (1.0, 0.0) };
+            let (x, y) = (share * limit.cap, limit.rate * share * limit.cap * (1.0 - 0.5 * linear * share));
+            let (input, output, index) = (limit.take, limit.give, index as u32);
             let active = ActivePair { input, output, x, y, m, h: slope / po, share: 1.0, bend: 0.0, index };
             out.push(active, po * y - pi * x);
         }
         for (index, bundle) in self.bundles.iter().enumerate() {
             let profit = bundle.profit(nu);
-            if profit <= 0.0 {
+            if profit <= 0.0 && !is_whole {
                 continue;
             }
-            let full = profit / smoothing.linear;
-            let (share, h) = if full < 1.0 { (full, bundle.cap / smoothing.linear) } else { (1.0, 0.0) };
+            let full = if is_whole { 1.0 } else { profit / linear };
+            let (share, h) = if full < 1.0 { (full, bundle.cap / linear) } else { (1.0, 0.0) };
             let fill = share * bundle.cap;
-            out.value += fill * (profit - 0.5 * smoothing.linear * share);
+            out.value += fill * (profit - 0.5 * linear * share);
             for &(t, k) in &bundle.moves {
                 out.surplus[t as usize] += k * fill;
             }
@@ -490,6 +505,13 @@ pub(crate) fn profit(curve: &Curve, [i, j]: [usize; 2], [pi, po]: [f64; 2]) -> f
 }
 
 impl Evaluation {
+    /// All of an offer, of which so much is taken, each unit for so many.
+    fn push_whole(&mut self, index: usize, [input, output]: [Token; 2], [x, rate]: [f64; 2], [pi, po]: [f64; 2]) {
+        let y = rate * x;
+        let active = ActivePair { input, output, x, y, m: pi / po, h: 0.0, share: 1.0, bend: 0.0, index: index as u32 };
+        self.push(active, po * y - pi * x);
+    }
+
     fn push(&mut self, pair: ActivePair, value: f64) {
         self.value += value;
         self.surplus[pair.input as usize] -= pair.share * pair.x;

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::dual::{Minimum, Stop, balance, minimise};
+use crate::dual::balance;
 use crate::market::{MarketId, Token};
 use crate::path::{Hop, Path, Paths};
 use crate::problem::Limit;
@@ -35,8 +35,6 @@ const CHUNKS: usize = 20;
 const WEIGHTS: [f64; 3] = [0.05, 0.3, 1.0];
 /// Times that better ways are looked for.
 const DETOURS: usize = 4;
-/// Smoothing of limits, less and less, where the prices of many orders do not converge at once.
-const ROUND: [f64; 4] = [1e-3, 1e-4, 1e-5, FINE];
 /// Longest single paths that are tried: the next only where there is none so short.
 const PATH_HOPS: [usize; 3] = [3, 5, 10];
 /// Paths that are split over: at first, and at the most.
@@ -64,12 +62,12 @@ impl<'a> Search<'a> {
         if kept.is_empty() || self.seen.contains(&kept) || self.is_over() {
             return None;
         }
-        let smoothing = Smoothing { gas: None, gas_value: self.gas_value, linear: FINE };
-        let mut start = self.prices.clone();
+        let smoothing = Smoothing { gas: None, gas_value: self.gas_value, linear: Some(FINE) };
         // Tokens that the best choice priced are closer there.
-        for &(token, price) in self.best.iter().flat_map(|best| &best.prices) {
-            start[token as usize] = price;
-        }
+        let mut start = match &self.best {
+            Some(best) => self.adopted(best.prices.iter().copied()),
+            None => self.prices.clone(),
+        };
         let (view, nu, minimum) = loop {
             self.seen.insert(kept.clone());
             let spent = gas(&self.snapshot.markets, &kept);
@@ -77,26 +75,8 @@ impl<'a> Search<'a> {
             view.bar(self.barred);
             // Below that not even all the gas that leaving markets out would save makes a better choice of it.
             let below = self.to_beat() - spent * self.gas_value - FINE * view.scale();
-            let stop = Stop { tolerance: 1e-9, iterations: 60, progress: 0.0, below };
             let mut nu: Vec<f64> = view.tokens.iter().map(|&t| start[t as usize]).collect();
-            let mut minimum: Minimum = minimise(&view, &mut nu, &smoothing, stop, &mut self.work);
-            self.budget.spend(u64::from(minimum.evaluations) * view.size());
-            if !minimum.converged && self.work.last().value >= below && !self.problem.served.is_empty() {
-                // Many orders have many corners: round ones first.
-                nu = view.tokens.iter().map(|&t| start[t as usize]).collect();
-                for linear in ROUND {
-                    let smoothing = Smoothing { linear, ..smoothing };
-                    minimum = minimise(&view, &mut nu, &smoothing, Stop { below: f64::NEG_INFINITY, ..stop }, &mut self.work);
-                    self.budget.spend(u64::from(minimum.evaluations) * view.size());
-                    // What is rounded counts less than it is worth.
-                    if view.bound(&nu, 0.0) < below {
-                        return None;
-                    }
-                }
-            }
-            if self.work.last().value < below {
-                return None;
-            }
+            let minimum = self.converge(&view, &mut nu, below)?;
             let used = self.used(&view);
             // Orders that meet at a corner of their limits may rest at one price and trade at the next.
             if !minimum.converged || used == kept || !self.problem.served.is_empty() {
@@ -262,7 +242,7 @@ impl<'a> Search<'a> {
         let mut view = View::part(&self.snapshot.markets, self.problem, &best.kept, 0.0, &mut self.renumber);
         view.bar(self.barred);
         let nu: Vec<f64> = best.prices.iter().map(|p| p.1).collect();
-        let flows = program::answers(&view, &nu, &Smoothing { gas: None, gas_value: self.gas_value, linear: FINE });
+        let flows = program::answers(&view, &nu, &Smoothing { gas: None, gas_value: self.gas_value, linear: Some(FINE) });
         let carried = flows.markets.iter().map(|flow| {
             let side = |paid: bool| flow.trade.iter().position(|z| if paid { *z > 0.0 } else { *z < 0.0 }).unwrap_or_default();
             let hop = Hop { market: flow.market, input: side(false) as u8, output: side(true) as u8 };
@@ -439,14 +419,12 @@ impl<'a> Search<'a> {
     /// The best single path and the best few that share no market.
     fn paths(&self, way: &mut Way) -> Vec<Vec<Kept>> {
         let mut found = Vec::new();
-        if !self.problem.limits.is_empty() {
-            // The best amount is not known yet.
-            for part in PARTS {
-                let path = way.paths.best(part * way.amount, self.gas_value, |hop| self.usable(hop));
-                found.extend(path.map(|path| kept_of(&path)));
-            }
+        // The best amount is not known yet where there are limits.
+        let parts = if self.problem.limits.is_empty() { &PARTS[..1] } else { &PARTS[..] };
+        for part in parts {
+            let path = way.paths.best(part * way.amount, self.gas_value, |hop| self.usable(hop));
+            found.extend(path.map(|path| kept_of(&path)));
         }
-        found.push(self.disjoint(way, 1));
         found.push(self.disjoint(way, FEW_PATHS));
         found
     }

@@ -8,7 +8,6 @@
 use super::Search;
 use super::refine::{SHARPEST, STAGES};
 use crate::dual::{Settle, settle};
-use crate::market::MarketId;
 use crate::view::View;
 
 /// Widths of the corners, as parts of the gas of a market: to begin with, while tokens are let go, and at the end.
@@ -51,9 +50,7 @@ impl Search<'_> {
     /// Moves all prices to where markets could earn least. From `warm` ones on, corners begin nearly sharp.
     pub(super) fn clearing(&mut self, is_warm: bool) {
         let whole = self.whole.clone();
-        let markets = &self.snapshot.markets;
-        let all: f64 = (0..markets.len() as MarketId).map(|market| markets.gas(market)).sum();
-        let gas = all / markets.len().max(1) as f64 * self.gas_value;
+        let (markets, gas) = (&self.snapshot.markets, self.gas_of_swap());
         if gas <= 0.0 {
             // Without gas there are no corners.
             self.refine(&whole, if is_warm { SHARPEST } else { &STAGES });
@@ -96,7 +93,8 @@ impl Search<'_> {
     }
 
     fn settle_on(&mut self, view: &View, [from, to]: [f64; 2], damping: f64) {
-        let settle_as = Settle { gas_value: self.gas_value, linear: LINEAR, from, to, damping };
+        let settle_as =
+            Settle { gas_value: self.gas_value, linear: LINEAR, from, to, damping, hold: 0.0, below: f64::NEG_INFINITY };
         let minimum = settle(view, &mut self.prices, settle_as, &mut self.work);
         self.budget.spend(u64::from(minimum.evaluations) * view.size());
     }

@@ -344,7 +344,7 @@ impl<'a> Search<'a> {
 
     /// Prices anew with corners of limits of another width.
     fn sharpen(&mut self, view: &View, nu: &mut [f64], linear: f64) {
-        let smoothing = Smoothing { gas: None, gas_value: self.gas_value, linear };
+        let smoothing = Smoothing { gas: None, gas_value: self.gas_value, linear: Some(linear) };
         let stop = Stop { tolerance: 1e-10, iterations: 60, progress: 0.0, below: f64::NEG_INFINITY };
         let minimum = minimise(view, nu, &smoothing, stop, &mut self.work);
         self.budget.spend(u64::from(minimum.evaluations) * view.size());
@@ -364,7 +364,7 @@ impl<'a> Search<'a> {
                 self.sharpen(&view, &mut nu, linear);
                 bound = bound.min(view.bound(&nu, 0.0));
             }
-            let smoothing = Smoothing { gas: None, gas_value: self.gas_value, linear };
+            let smoothing = Smoothing { gas: None, gas_value: self.gas_value, linear: Some(linear) };
             let found = program::flows_of(&view, &nu, balance(&view, &nu, &smoothing, &mut self.work));
             if found.gross > flows.as_ref().map_or(f64::NEG_INFINITY, |f| f.gross) {
                 flows = Some(found);

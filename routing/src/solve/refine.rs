@@ -1,11 +1,11 @@
 //! Prices over many markets at once: the minimum of the gas-aware dual, for the bound and for prices to start from.
 
-use crate::dual::{Stop, minimise};
+use crate::dual::{Minimum, Settle, Stop, minimise, settle};
 use crate::market::{MarketId, Token};
 use crate::view::{Kept, Smoothing, View};
 
-use super::Search;
 use super::choice::Reach;
+use super::{FINE, Search};
 
 /// Corner widths of the gas-aware dual, as parts of the gas, with the smoothing of limits beside them.
 pub(super) const STAGES: [(f64, f64); 3] = [(1.0, 1e-3), (0.3, 1e-4), (0.05, 1e-5)];
@@ -13,6 +13,18 @@ pub(super) const STAGES: [(f64, f64); 3] = [(1.0, 1e-3), (0.3, 1e-4), (0.05, 1e-
 pub(super) const SHARPEST: &[(f64, f64)] = STAGES.split_at(2).1;
 /// Newton steps a corner width.
 const STAGE_STEPS: u32 = 40;
+/// Newton steps on a choice: so many at the most, and so many where it has offers, whose corners are left to the interior point then.
+const STEPS: u32 = 60;
+const FEW_STEPS: u32 = 5;
+/// The barrier of the interior point, to begin and to end with: on a choice in value units, and among all markets by the gas of a swap.
+const ON_CHOICE: [f64; 2] = [1.0, 1e-6];
+const AMONG_ALL: [f64; 2] = [5.0, 1e-3];
+/// Force in value units that holds prices where they began: those that many others would do as well as.
+const HOLD: f64 = 1e3;
+/// Smoothing of offers among all markets.
+const LINEAR: f64 = 1e-5;
+/// Shares of a market that are enough for it to be among a choice, to begin with: less, where the others cannot do without it.
+const SHARES: [f64; 2] = [0.02, 1e-3];
 /// Times that prices are refined around the best choice.
 const REFINEMENTS: usize = 4;
 /// A gap to the bound that needs no more search: a part of the problem's scale.
@@ -26,7 +38,7 @@ impl Search<'_> {
         let mut nu: Vec<f64> = view.tokens.iter().map(|&t| self.prices[t as usize]).collect();
         let gas_token = self.problem.gas.token as usize;
         for &(width, linear) in stages {
-            let smoothing = Smoothing { gas: Some(width), gas_value: self.gas_value, linear };
+            let smoothing = Smoothing { gas: Some(width), gas_value: self.gas_value, linear: Some(linear) };
             let stop = Stop { tolerance: 1e-5, iterations: STAGE_STEPS, progress: 1e-7, below: f64::NEG_INFINITY };
             let minimum = minimise(view, &mut nu, &smoothing, stop, &mut self.work);
             self.adopt(view.tokens.iter().copied().zip(nu.iter().copied()));
@@ -38,17 +50,81 @@ impl Search<'_> {
         self.used(view)
     }
 
+    /// Prices at the minimum of the gas-aware dual over `view`, by the interior point, and the best choice of the markets that it uses: where
+    /// there are many orders.
+    pub(super) fn aim(&mut self, view: &View) {
+        let used = self.settle_prices(view);
+        for share in SHARES {
+            self.prune(used.iter().filter(|used| used.1 > share).map(|used| used.0).collect());
+            if self.best.as_ref().is_some_and(|best| best.value > f64::NEG_INFINITY) {
+                break;
+            }
+        }
+    }
+
+    /// Moves prices there. Returns the markets that trade, each with how much of it counts.
+    pub(super) fn settle_prices(&mut self, view: &View) -> Vec<(Kept, f64)> {
+        let mut nu: Vec<f64> = view.tokens.iter().map(|&t| self.prices[t as usize]).collect();
+        let gas = self.gas_of_swap();
+        let [from, to] = AMONG_ALL.map(|mu| mu * if gas > 0.0 { gas } else { 1.0 });
+        let below = f64::NEG_INFINITY;
+        let how = Settle { gas_value: self.gas_value, linear: LINEAR, from, to, damping: 0.0, hold: HOLD, below };
+        let minimum = settle(view, &mut nu, how, &mut self.work);
+        self.budget.spend(u64::from(minimum.evaluations) * view.size());
+        self.adopt(view.tokens.iter().copied().zip(nu));
+        self.trading(view)
+    }
+
+    /// Moves prices to the minimum of the dual of a choice, whose gas is paid for. `None` where that is `below` what is of use.
+    pub(super) fn converge(&mut self, view: &View, nu: &mut Vec<f64>, below: f64) -> Option<Minimum> {
+        let smoothing = Smoothing { gas: None, gas_value: self.gas_value, linear: Some(FINE) };
+        let stop = Stop { tolerance: 1e-9, iterations: STEPS, progress: 0.0, below };
+        let has_offers = !self.problem.served.is_empty();
+        let mut quick = nu.clone();
+        let iterations = if has_offers { FEW_STEPS } else { STEPS };
+        let mut minimum = minimise(view, &mut quick, &smoothing, Stop { iterations, ..stop }, &mut self.work);
+        self.budget.spend(u64::from(minimum.evaluations) * view.size());
+        if has_offers && !minimum.converged && self.work.last().value >= below {
+            let [from, to] = ON_CHOICE;
+            let how = Settle { gas_value: 0.0, linear: FINE, from, to, damping: 0.0, hold: HOLD, below };
+            let settled = settle(view, nu, how, &mut self.work);
+            // What has corners yet counts less than it is worth.
+            if view.bound(nu, 0.0) < below {
+                return None;
+            }
+            minimum = minimise(view, nu, &smoothing, stop, &mut self.work);
+            self.budget.spend(u64::from(settled.evaluations + minimum.evaluations) * view.size());
+        } else {
+            *nu = quick;
+        }
+        (self.work.last().value >= below).then_some(minimum)
+    }
+
+    /// What a swap takes of gas at the mean.
+    pub(super) fn gas_of_swap(&self) -> f64 {
+        let markets = &self.snapshot.markets;
+        let all: f64 = (0..markets.len() as MarketId).map(|market| markets.gas(market)).sum();
+        all / markets.len().max(1) as f64 * self.gas_value
+    }
+
     /// The markets that trade at the prices last met, with the coins that move.
     pub(super) fn used(&self, view: &View) -> Vec<Kept> {
+        self.trading(view).into_iter().map(|used| used.0).collect()
+    }
+
+    /// The same, each with how much of it counts.
+    fn trading(&self, view: &View) -> Vec<(Kept, f64)> {
         let last = self.work.last();
-        let pairs = last.pairs.iter().filter_map(|active| view.pairs.get(active.index as usize));
-        let pairs = pairs.map(|pair| Kept { market: pair.market, coins: (1 << pair.coins[0]) | (1 << pair.coins[1]) });
+        let pairs = last.pairs.iter().filter_map(|active| Some((view.pairs.get(active.index as usize)?, active.share)));
+        let pairs =
+            pairs.map(|(pair, share)| (Kept { market: pair.market, coins: (1 << pair.coins[0]) | (1 << pair.coins[1]) }, share));
         let blocks = last.blocks.iter().map(|active| {
             let moved = active.response.trade.iter().enumerate().filter(|(_, z)| **z != 0.0);
-            Kept { market: view.blocks[active.index as usize].market, coins: moved.fold(0, |mask, (k, _)| mask | (1 << k)) }
+            let coins = moved.fold(0, |mask, (k, _)| mask | (1 << k));
+            (Kept { market: view.blocks[active.index as usize].market, coins }, active.share)
         });
-        let mut used: Vec<Kept> = pairs.chain(blocks).collect();
-        used.sort_unstable();
+        let mut used: Vec<(Kept, f64)> = pairs.chain(blocks).collect();
+        used.sort_unstable_by_key(|used| used.0);
         used
     }
 
@@ -119,15 +195,19 @@ impl Search<'_> {
         self.neighbourhood();
     }
 
-    /// Takes prices over. Tokens that are not among them move with the one of them that most markets hold.
+    /// Takes prices over.
     pub(super) fn adopt(&mut self, prices: impl Iterator<Item = (Token, f64)> + Clone) {
+        self.prices = self.adopted(prices);
+    }
+
+    /// The prices there are with others in their place. Tokens that are not among those move with the one of them that most markets hold.
+    pub(super) fn adopted(&self, prices: impl Iterator<Item = (Token, f64)> + Clone) -> Vec<f64> {
         let hub = prices.clone().max_by_key(|(t, _)| self.snapshot.degree[*t as usize]);
         let follow = hub.map_or(1.0, |(t, price)| price / self.prices[t as usize]);
-        for price in &mut self.prices {
-            *price *= follow;
-        }
+        let mut adopted: Vec<f64> = self.prices.iter().map(|price| price * follow).collect();
         for (token, price) in prices {
-            self.prices[token as usize] = price;
+            adopted[token as usize] = price;
         }
+        adopted
     }
 }

@@ -27,7 +27,7 @@ fn snapshot(pools: &[(Token, Token, f64, f64)]) -> Snapshot {
 /// The best choice.
 fn choose(batch: &Batch) -> Option<Joint> {
     let budget = Budget::default();
-    let mut opening = batch.open(Start { warm: None, near: false, out: &[], barred: &[], thrift: 1.0 }, &budget)?;
+    let mut opening = batch.open(Start { warm: None, out: &[], barred: &[], thrift: 1.0 }, &budget)?;
     opening.climb(&budget);
     opening.settle(Effort::Full, &budget)
 }

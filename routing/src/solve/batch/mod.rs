@@ -25,7 +25,6 @@ use crate::view::{Kept, Renumber, Smoothing, View, gas};
 
 use self::settling::Settling;
 use super::choice::Reach;
-use super::refine::STAGES;
 use super::{Choice, FINE, Search, Snapshot};
 
 /// Width of those in which it is settled what is traded.
@@ -96,8 +95,6 @@ pub struct Batch {
 pub struct Start<'a> {
     /// Prices to start from.
     pub warm: Option<&'a [f64]>,
-    /// Whether those are of these markets with these orders, or most of them.
-    pub near: bool,
     /// Orders that are not used, by their places.
     pub out: &'a [usize],
     /// Ways that are not gone.
@@ -192,9 +189,7 @@ impl Batch {
             search.prices.clone_from_slice(warm);
         }
         let view = search.whole.clone();
-        let stages = if start.warm.is_some() && start.near { &STAGES[1..] } else { &STAGES[..] };
-        let used = search.refine(&view, stages);
-        search.prune(used);
+        search.aim(&view);
         let bound = self.bound_at(&search.whole, &search.prices, self.problem.gas.fixed + self.gas_of(&given), start.thrift);
         let (best, prices) = (search.best.take()?, search.prices);
         Some(Opening { batch: self, best, prices, bound, barred, given, thrift: start.thrift, spared: start.thrift })
@@ -259,7 +254,7 @@ impl Batch {
         let mut search = Search::new(&self.snapshot, &problem, None, &[], budget);
         search.prices.copy_from_slice(prices);
         let view = search.whole.clone();
-        search.refine(&view, &STAGES);
+        search.settle_prices(&view);
         self.bound_at(&search.whole, &search.prices, self.problem.gas.fixed, 1.0)
     }
 
@@ -291,7 +286,7 @@ impl Batch {
     fn parts(&self, choice: &Choice, problem: &Problem, budget: &Budget) -> FxHashMap<usize, f64> {
         let mut search = Search::new(&self.snapshot, problem, None, &[], budget);
         let (view, nu) = search.part_of(choice);
-        let flows = program::answers(&view, &nu, &Smoothing { gas: None, gas_value: 0.0, linear: FINE });
+        let flows = program::answers(&view, &nu, &Smoothing { gas: None, gas_value: 0.0, linear: Some(FINE) });
         self.split(flows.markets).0
     }
 
@@ -343,7 +338,7 @@ impl Batch {
         let price = |t: &Token| choice.prices.iter().find(|p| p.0 == *t).map_or(1.0, |p| p.1);
         let nu: Vec<f64> = view.tokens.iter().map(price).collect();
         // What the markets answer to the prices is nearly right.
-        let answers = program::answers(&view, &nu, &Smoothing { gas: None, gas_value: 0.0, linear: FINE });
+        let answers = program::answers(&view, &nu, &Smoothing { gas: None, gas_value: 0.0, linear: Some(FINE) });
         let flows = program::solve_around(&view, &nu, BALANCED, &answers).or_else(|_| program::solve(&view, &nu, BALANCED, None));
         // Where they cannot be balanced, who is in the way is found out later.
         let flows = flows.unwrap_or(answers);
@@ -439,8 +434,7 @@ impl Opening<'_> {
         let mut search = self.search(&problem, budget);
         let mut view = View::part(&self.batch.snapshot.markets, &problem, &self.best.kept, 0.0, &mut Renumber::default());
         view.bar(&self.barred);
-        let used = search.refine(&view, &STAGES[1..]);
-        search.prune(used);
+        search.aim(&view);
         let Some(mut lighter) = search.best.take() else { return };
         let problem = self.batch.forced(&self.given, self.thrift);
         let mut search = self.search(&problem, budget);

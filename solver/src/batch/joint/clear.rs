@@ -16,6 +16,8 @@ use crate::settlement::ROUNDING_PARTS;
 
 /// What is left over in each token, as a part of what is paid.
 const MARGIN: f64 = 1e-9;
+/// The same as a part of the largest trade of all: what a programme's payments are off by.
+const OFF: f64 = 1e-9;
 /// The same in value units: 10⁻⁹ native tokens.
 pub(super) const LEAST_MARGIN: f64 = 1e-6;
 /// Value units of a token that are not missed before they are paid.
@@ -230,7 +232,11 @@ impl Attempt<'_> {
             // Gas that costs nothing is shared as it should be.
             let paid = || traded.gas.saturating_add(extra.max(0.0).ceil() as u64).saturating_add(1);
             traded.gas = if extra.is_finite() { paid() } else { traded.share };
-            traded.trade = traded.trade.at(fee);
+            // What is paid for whole units of gas, which is a little more.
+            let sell = traded.trade.sell;
+            let unit = self.liquidity.units.get(sell).unwrap_or(0.0);
+            let paid = self.fee(sell, traded.gas).map_or(fee, |paid| f64::from(paid) * unit);
+            traded.trade = traded.trade.at(paid.max(fee));
         }
         Ok(Cleared { trades, clearing })
     }
@@ -251,9 +257,10 @@ impl Attempt<'_> {
     /// atoms.
     pub(super) fn spare(&self, trades: &[Trade], times: f64) -> BTreeMap<Token, f64> {
         let mut paid: BTreeMap<Token, f64> = BTreeMap::new();
+        let least = LEAST_MARGIN + OFF * trades.iter().map(|t| t.fill[1]).fold(0.0, f64::max);
         for trade in trades {
             let atom = self.liquidity.units.get(trade.buy).unwrap_or(0.0);
-            let margin = paid.entry(trade.buy).or_insert(times * (LEAST_MARGIN + 4.0 * atom));
+            let margin = paid.entry(trade.buy).or_insert(times * (least + 4.0 * atom));
             *margin += times * (MARGIN * trade.fill[1] + 2.0 * atom);
         }
         paid

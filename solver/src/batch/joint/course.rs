@@ -71,8 +71,8 @@ impl Attempt<'_> {
             if thrift < BELOW * course.heavy && k + 1 < THRIFT.len() {
                 continue;
             }
-            let Course { prices, bound, lessons, .. } = &*course;
-            let start = Start { warm: prices.as_deref(), near: bound.is_finite(), out: &[], barred: &lessons.barred, thrift };
+            let Course { prices, lessons, .. } = &*course;
+            let start = Start { warm: prices.as_deref(), out: &[], barred: &lessons.barred, thrift };
             let Some(mut opening) = self.batch().open(start, &self.budget(stop)) else { break };
             course.bound = course.bound.min(opening.bound());
             course.prices = Some(opening.prices().to_vec());
@@ -130,7 +130,7 @@ impl Attempt<'_> {
                 out.extend(in_the_way);
             }
             let barred = &course.lessons.barred;
-            let start = Start { warm: Some(opening.prices()), near: true, out: &out, barred, thrift: choice.thrift };
+            let start = Start { warm: Some(opening.prices()), out: &out, barred, thrift: choice.thrift };
             let Some(other) = self.batch().open(start, &self.budget(stop)) else { return };
             *opening = other;
         }
@@ -168,7 +168,7 @@ impl Attempt<'_> {
             let Some(best) = course.best.as_ref().filter(|_| !stop()) else { break };
             let thrift = best.choice.thrift;
             let opened = course.opened.take().filter(|_| out.is_empty());
-            let start = Start { warm: course.prices.as_deref(), near: true, out: &out, barred: &course.lessons.barred, thrift };
+            let start = Start { warm: course.prices.as_deref(), out: &out, barred: &course.lessons.barred, thrift };
             let open = || Some((self.batch().open(start, &self.budget(stop))?, out.clone()));
             let Some((mut opening, without)) = opened.or_else(open) else { break };
             self.lighten(&mut opening, course, stop);

@@ -141,7 +141,7 @@ impl Attempt<'_> {
             let lack = lack(&claims, &fair);
             // Where much is lacking, closer prices make up for little of it.
             let is_quick = is_open && manner != Manner::Patient;
-            let hopeless = distance == Distance::Far && is_quick && lack > SOME * choice.value;
+            let hopeless = distance == Distance::Far && is_quick && !lacking.is_empty() && lack > SOME * choice.value;
             if let Some(further) = further.filter(|_| !hopeless) {
                 distance = further;
                 continue;
