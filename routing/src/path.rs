@@ -122,7 +122,7 @@ pub struct Paths<'a> {
     found: Option<(usize, f64)>,
     /// The best path at the margin, and the one that was found last.
     known: [Vec<Hop>; 2],
-    /// Net output that a path has to beat.
+    /// Net output of the better of them.
     floor: f64,
 }
 
@@ -227,6 +227,9 @@ impl<'a> Paths<'a> {
         for length in 1..most {
             for at in 0..self.reached[length - 1].len() {
                 let token = self.reached[length - 1][at];
+                if length > 1 && !self.may_lead(length - 1, token) {
+                    continue;
+                }
                 for way in hops.out.of(token) {
                     self.extend(length, token, (way, way.other), gas_value, &held);
                 }
@@ -261,6 +264,17 @@ impl<'a> Paths<'a> {
         self.reached[0].push(self.from);
     }
 
+    /// Whether the best of all that lies ahead of a token, reached after so many hops, would do.
+    fn may_lead(&self, length: usize, token: Token) -> bool {
+        let Label { amount, net, .. } = self.labels[length][token as usize];
+        amount * self.reach[self.labels.len() - 1 - length][token as usize] - (amount - net) > self.to_beat()
+    }
+
+    /// Net output that a path has to beat.
+    fn to_beat(&self) -> f64 {
+        self.found.map_or(self.floor, |found| found.1.max(self.floor))
+    }
+
     /// Goes on from `token` to `next`, if that may lead to the best path.
     #[inline]
     fn extend(
@@ -276,7 +290,7 @@ impl<'a> Paths<'a> {
         let known = self.labels[length][next as usize].net;
         // The most that can come of it: here, and at the target.
         let could = margin * self.reach[self.labels.len() - 1 - length][next as usize] - spent;
-        if !(margin - spent > known && could > self.found.map_or(self.floor, |found| found.1.max(self.floor))) {
+        if !(margin - spent > known && could > self.to_beat()) {
             return;
         }
         let Some(input) = held(way.hop) else { return };
