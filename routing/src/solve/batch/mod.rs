@@ -422,7 +422,12 @@ impl Opening<'_> {
         }
     }
 
-    /// How many times its cost gas was counted at when it was settled which markets there are.
+    /// How many times its cost gas is counted at.
+    pub fn thrift(&self) -> f64 {
+        self.thrift
+    }
+
+    /// The same when it was settled which markets there are.
     pub fn spared(&self) -> f64 {
         self.spared
     }

@@ -16,8 +16,8 @@ const THRIFT: [f64; 6] = [2.0, 1.4, 3.0, 4.5, 8.0, 16.0];
 const DEARER: f64 = 1.5;
 const FAR_TOO_MUCH: f64 = 1.3;
 /// Where a choice takes less than this part of the gas that it may, one between it and the one before is tried, so often.
-const FULL: f64 = 0.75;
-const HALVES: usize = 3;
+const FULL: f64 = 0.85;
+const HALVES: usize = 6;
 /// The most that it is counted at: what takes too much then is left out.
 pub(super) const MOST_THRIFT: f64 = 64.0;
 /// Where it is known at what gas was too much, choices begin at this part of that.
@@ -102,6 +102,13 @@ impl Attempt<'_> {
         let (mut out, mut rounds) = (Vec::new(), 0);
         // What is given is not scored, and stays in any case.
         let most = if self.gives() { 0 } else { WITHOUT };
+        if self.members.len() > MANY && self.capped.get().is_none() && !self.gives() {
+            // Where there are many it mostly goes badly, and takes long to find that out.
+            self.cap(opening);
+            if !self.reopen(opening, &out, course, opening.thrift(), stop) {
+                return;
+            }
+        }
         loop {
             self.lighten(opening, course, stop);
             let Some(choice) = opening.settle(Effort::Quick, &self.budget(stop)) else { return };
@@ -122,18 +129,40 @@ impl Attempt<'_> {
             }
             rounds += 1;
             if self.capped.get().is_none() {
-                let capped = self.batch.capped(&self.shares(opening.prices()));
-                self.capped.get_or_init(|| capped);
+                self.cap(opening);
             } else if in_the_way.is_empty() {
                 return;
             } else {
                 out.extend(in_the_way);
             }
-            let barred = &course.lessons.barred;
-            let start = Start { warm: Some(opening.prices()), out: &out, barred, thrift: choice.thrift };
-            let Some(other) = self.batch().open(start, &self.budget(stop)) else { return };
+            if !self.reopen(opening, &out, course, choice.thrift, stop) {
+                return;
+            }
+        }
+    }
+
+    /// From now on no more counts of what is left over than could be handed out at an opening's prices.
+    fn cap(&self, opening: &Opening<'_>) {
+        let capped = self.batch.capped(&self.shares(opening.prices()));
+        self.capped.get_or_init(|| capped);
+    }
+
+    /// Opens once more from its prices, without the members that are `out`. False where nobody can be served then.
+    fn reopen<'b>(
+        &'b self,
+        opening: &mut Opening<'b>,
+        out: &[usize],
+        course: &Course<'b, '_>,
+        thrift: f64,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> bool {
+        let start = Start { warm: Some(opening.prices()), out, barred: &course.lessons.barred, thrift };
+        let other = self.batch().open(start, &self.budget(stop));
+        let is_open = other.is_some();
+        if let Some(other) = other {
             *opening = other;
         }
+        is_open
     }
 
     /// Drops what an opening has of markets and orders beyond the gas that a settlement may take, and not many more.
