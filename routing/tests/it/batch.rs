@@ -319,3 +319,20 @@ fn what_cannot_be_handed_out_is_sold() {
     assert!(sold(&capped) > 25.0, "{}", sold(&capped));
     assert!(capped.value < free.value && capped.value <= capped.bound);
 }
+
+/// Two pairs of opposite orders, with gas for all of them, for those of one pair, and for one order: what the bound leaves of them.
+#[test]
+fn gas_that_there_is_not_is_no_part_of_the_bound() {
+    let pair = |a, b, asked| [order(a, b, 100.0, asked, true), order(b, a, 100.0, asked, true)];
+    let orders = [pair(0, 1, 98.0), pair(1, 2, 99.0)].concat();
+    let wanted: Vec<Leftover> = (0..3).map(|token| Leftover { token, weight: 1.0, most: 100.0 }).collect();
+    let batch = Batch::new(&snapshot(&[]), orders, &wanted, GAS).unwrap();
+    let bound = |most_gas: f64| batch.clone().with_most_gas(most_gas).least_bound(&[1.0; 4], &Budget::default());
+    let all = bound(f64::INFINITY);
+    assert!((5.7..5.75).contains(&all), "two in a hundred twice, one in a hundred twice, less the gas: {all}");
+    assert_eq!(bound(300e3), all);
+    let [one, half] = [200e3, 150e3].map(bound);
+    assert!((3.8..3.85).contains(&one), "{one}");
+    // Half of what is fixed whole: no batch is worth that, but the bound does not know.
+    assert!((1.85..1.95).contains(&half), "{half}");
+}

@@ -9,6 +9,7 @@
 //! for a small part are left out, the others are tried both ways, each as an endowment to be traded whatever it brings. While the budget
 //! lasts, a mixed-integer programme over just those says once more which to fill, and the better choice is taken.
 
+mod bound;
 mod settling;
 
 use std::sync::Arc;
@@ -88,6 +89,8 @@ pub struct Batch {
     problem: Problem,
     /// Least prices of tokens at which no leftover is worth more.
     floors: Vec<(Token, f64)>,
+    /// The most gas that a settlement may take.
+    most_gas: f64,
 }
 
 /// Where a choice begins.
@@ -155,7 +158,14 @@ impl Batch {
         };
         let floors = leftovers.iter().map(|l| (l.token, l.weight)).collect();
         // Nobody looks for paths here.
-        Ok(Self { snapshot: Arc::new(Snapshot::with(markets, Hops::default())), orders, first, problem, floors })
+        let snapshot = Arc::new(Snapshot::with(markets, Hops::default()));
+        Ok(Self { snapshot, orders, first, problem, floors, most_gas: f64::INFINITY })
+    }
+
+    /// The same where a settlement may not take more than so much gas: bounds know of that, choices are [spared](Opening::spare) by the caller.
+    #[must_use]
+    pub fn with_most_gas(self, most_gas: f64) -> Self {
+        Self { most_gas, ..self }
     }
 
     /// What a choice with these markets and orders is worth where gas is counted at its cost.
@@ -190,7 +200,8 @@ impl Batch {
         }
         let view = search.whole.clone();
         search.aim(&view);
-        let bound = self.bound_at(&search.whole, &search.prices, self.problem.gas.fixed + self.gas_of(&given), start.thrift);
+        let fixed = self.problem.gas.fixed + self.gas_of(&given);
+        let bound = self.bound_at(&search.whole, &search.prices, fixed, start.thrift).value;
         let (best, prices) = (search.best.take()?, search.prices);
         Some(Opening { batch: self, best, prices, bound, barred, given, thrift: start.thrift, spared: start.thrift })
     }
@@ -232,30 +243,6 @@ impl Batch {
     /// The way through an order.
     fn hop(&self, order: usize) -> Hop {
         Hop { market: self.first + order as MarketId, input: 0, output: 1 }
-    }
-
-    /// The bound over all markets and orders at some prices, gas at its cost. A fee is kept of what is sold, so gas costs no more than the
-    /// cheapest of the tokens sold. In `whole` the gas that is needed in any case, so much `fixed`, is counted at so many times its cost.
-    fn bound_at(&self, whole: &View, prices: &[f64], fixed: f64, thrift: f64) -> f64 {
-        let mut prices = prices.to_vec();
-        for &(token, floor) in &self.floors {
-            prices[token as usize] = prices[token as usize].max(floor);
-        }
-        let cheapest = self.orders.iter().map(|o| prices[o.sell as usize]).fold(1.0, f64::min);
-        let price = self.problem.gas.price;
-        whole.bound(&prices, price * cheapest) + fixed * price * (thrift - cheapest)
-    }
-
-    /// What no choice of orders, markets and fills can exceed, however much is left over and whatever gas it takes, at its cost: looked for
-    /// from some prices.
-    pub fn least_bound(&self, prices: &[f64], budget: &Budget) -> f64 {
-        let mut problem = Problem { limits: Vec::new(), ..self.problem.clone() };
-        problem.wanted.extend(self.floors.iter().map(|&(token, weight)| Wanted { token, weight, free: false }));
-        let mut search = Search::new(&self.snapshot, &problem, None, &[], budget);
-        search.prices.copy_from_slice(prices);
-        let view = search.whole.clone();
-        search.settle_prices(&view);
-        self.bound_at(&search.whole, &search.prices, self.problem.gas.fixed, 1.0)
     }
 
     /// The same where no more units of what is left over of tokens count than so many of each. Bounds count all.

@@ -84,6 +84,7 @@ impl<'a> Attempt<'a> {
         let gas = GasPrice { token: liquidity.numeraire(), price: liquidity.gas_price, fixed };
         let legs = members.iter().map(|m| m.leg).collect();
         let batch = Batch::new(&liquidity.snapshot, legs, &leftovers(&members), gas).map_err(|e| e.to_string())?;
+        let batch = batch.with_most_gas(config.max_gas as f64);
         let (capped, lessons) = (OnceLock::new(), Lessons::default());
         Ok(Self { auction, liquidity, config, floors, members, batch, capped, lessons, best: None, heavy: 0.0 })
     }

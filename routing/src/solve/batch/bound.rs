@@ -1,0 +1,84 @@
+//! What no batch can exceed.
+//!
+//! At any prices, what the markets and orders earn there is a bound: each less its gas, but never below zero. Where a settlement may not take
+//! all that gas, a unit of it is worth more than it costs: at any price μ beyond its cost, what they earn less that, with μ for all the gas
+//! that there may be, is a bound too (Lagrange's, for the limit). At given prices the best μ is what the last of them earns for a unit of gas
+//! that there is room for, the best first.
+
+use super::Batch;
+use crate::budget::Budget;
+use crate::problem::{Problem, Wanted};
+use crate::solve::Search;
+use crate::view::View;
+
+/// Times that prices are looked for with gas at what it is worth.
+const ROUNDS: usize = 4;
+/// What gas is worth has been found where it changes by no more than this part.
+const FOUND: f64 = 0.02;
+
+/// A bound at some prices, and what a unit of gas is worth there beyond its cost.
+pub(super) struct Bound {
+    pub value: f64,
+    pub dearer: f64,
+}
+
+impl Batch {
+    /// The bound over all markets and orders at some prices, gas at its cost and as much as there may be. A fee is kept of what is sold, so gas
+    /// costs no more than the cheapest of the tokens sold. In `whole` the gas that is needed in any case, so much `fixed`, is counted at so
+    /// many times its cost.
+    pub(super) fn bound_at(&self, whole: &View, prices: &[f64], fixed: f64, thrift: f64) -> Bound {
+        let mut prices = prices.to_vec();
+        for &(token, floor) in &self.floors {
+            prices[token as usize] = prices[token as usize].max(floor);
+        }
+        let cheapest = self.orders.iter().map(|o| prices[o.sell as usize]).fold(1.0, f64::min);
+        let price = self.problem.gas.price;
+        let mut value = whole.bound_without_markets(&prices) + fixed * price * (thrift - cheapest);
+        // What each earns for a unit of its gas, and the gas.
+        let mut earning: Vec<[f64; 2]> = Vec::new();
+        whole.profits(&prices, |_, market, profit| {
+            let gas = self.snapshot.markets.gas(market);
+            let left = profit - gas * price * cheapest;
+            if left > 0.0 {
+                value += left;
+                earning.push([left / gas, gas]);
+            }
+        });
+        earning.sort_unstable_by(|a, b| b[0].total_cmp(&a[0]));
+        let mut room = (self.most_gas - fixed).max(0.0);
+        let last = earning.iter().position(|&[_, gas]| {
+            let has_room = gas <= room;
+            room -= if has_room { gas } else { 0.0 };
+            !has_room
+        });
+        let Some(last) = last else { return Bound { value, dearer: 0.0 } };
+        let dearer = earning[last][0];
+        // The last has room for a part, and those after it for none.
+        value -= earning[last..].iter().map(|[earned, gas]| earned * gas).sum::<f64>() - dearer * room;
+        Bound { value, dearer }
+    }
+
+    /// What no choice of orders, markets and fills can exceed, however much is left over, with no more gas than a settlement may take: looked
+    /// for from some prices.
+    pub fn least_bound(&self, prices: &[f64], budget: &Budget) -> f64 {
+        let mut problem = Problem { limits: Vec::new(), ..self.problem.clone() };
+        problem.wanted.extend(self.floors.iter().map(|&(token, weight)| Wanted { token, weight, free: false }));
+        let (mut least, mut thrift, mut prices) = (f64::INFINITY, 1.0, prices.to_vec());
+        for _ in 0..ROUNDS {
+            problem.gas.price = self.problem.gas.price * thrift;
+            let mut search = Search::new(&self.snapshot, &problem, None, &[], budget);
+            search.prices.clone_from_slice(&prices);
+            let view = search.whole.clone();
+            search.settle_prices(&view);
+            prices.clone_from(&search.prices);
+            let found = self.bound_at(&view, &prices, self.problem.gas.fixed, thrift);
+            least = least.min(found.value);
+            let dearer = 1.0 + found.dearer / self.problem.gas.price;
+            if !dearer.is_finite() || (dearer / thrift - 1.0).abs() <= FOUND || budget.is_spent() {
+                break;
+            }
+            thrift = dearer;
+        }
+        least
+    }
+}
