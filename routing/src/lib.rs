@@ -16,7 +16,7 @@
 //!                                 │ clearing_prices ──► warm prices, once for many problems
 //! Problem ────────────────────► solve ──► Outcome  { flows, fills, prices, certificate, status }
 //!                                 │  path      the best single path and the best few: incumbents
-//!                                 │  dual      prices of a choice of markets, by Newton: its worth
+//!                                 │  dual      prices of a choice of markets, by Newton or an interior point: its worth
 //!                                 │  solve     which markets: drop what does not earn its gas, add what would
 //!                                 │  program   the linear programme: prices into flows
 //!                                 └► certificate: worth, bound over the markets kept, bound over all

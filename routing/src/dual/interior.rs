@@ -236,18 +236,24 @@ impl Settle {
 
     /// The dual with corners rounded by the barrier, from what it is as if all traded and paid no gas.
     fn rounded(&self, view: &View, nu: &[f64], at: &Evaluation, mu: f64) -> f64 {
-        let mut value = at.value + of_prices(view, nu, mu);
+        let mut value = at.value + self.of_prices(view, nu, mu);
         self.each(view, at, |cornered| {
             let stand = cornered.stand(nu);
             value += cornered.rounded(stand, &Corner::central(stand, mu), mu)[0];
         });
         value
     }
-}
 
-/// The barrier of the prices.
-fn of_prices(view: &View, nu: &[f64], mu: f64) -> f64 {
-    -mu * view.floor.iter().zip(nu).map(|(floor, price)| above(*price, *floor).ln()).sum::<f64>()
+    /// Whether prices have a barrier: where offers sell what nobody has to take.
+    fn is_fenced(&self) -> bool {
+        self.hold > 0.0
+    }
+
+    /// The barrier of the prices.
+    fn of_prices(&self, view: &View, nu: &[f64], mu: f64) -> f64 {
+        let logarithms = || view.floor.iter().zip(nu).map(|(floor, price)| above(*price, *floor).ln()).sum::<f64>();
+        if self.is_fenced() { -mu * logarithms() } else { 0.0 }
+    }
 }
 
 /// How far a price is above its floor.
@@ -277,7 +283,7 @@ impl Corners {
         self.now += 1;
         let (corners, now) = (&mut self.corners, self.now);
         let mut surplus = std::mem::take(&mut at.surplus);
-        let (mut dual, mut value) = (at.value, at.value + of_prices(view, nu, mu));
+        let (mut dual, mut value) = (at.value, at.value + how.of_prices(view, nu, mu));
         how.each(view, at, |cornered| {
             let (corner, stand) = (&mut corners[cornered.place], cornered.stand(nu));
             let central = Corner::central(stand, mu);
@@ -343,14 +349,16 @@ pub(crate) fn settle(view: &View, nu: &mut [f64], how: Settle, work: &mut Worksp
         work.touch(view, nu);
         for t in work.touched.iter().map(|&t| t as usize) {
             let above = above(nu[t], view.floor[t]);
-            work.current.surplus[t] += hold_at(mu) * (nu[t] - start[t]) - mu / above;
-            work.own[t] = hold_at(mu) + mu / (above * above);
+            let fence = if how.is_fenced() { mu / above } else { 0.0 };
+            work.current.surplus[t] += hold_at(mu) * (nu[t] - start[t]) - fence;
+            work.own[t] = hold_at(mu) + fence / above;
         }
         work.newton_step(view, damping);
         let (mut slope, [of_share, mut length]) = corners.turn(&how, view, &work.current, &work.step, mu);
         for t in work.touched.iter().map(|&t| t as usize) {
             slope += work.current.surplus[t] * work.step[t];
-            let room = if work.step[t] < 0.0 { SHORT_OF_BOUND * above(nu[t], view.floor[t]) } else { f64::INFINITY };
+            let is_fenced = how.is_fenced() && work.step[t] < 0.0;
+            let room = if is_fenced { SHORT_OF_BOUND * above(nu[t], view.floor[t]) } else { f64::INFINITY };
             length = length.min((REACH * nu[t]).min(room) / work.step[t].abs());
         }
         let markets = work.current.pairs.len() + work.current.blocks.len();
