@@ -16,10 +16,12 @@ use crate::settlement::ROUNDING_PARTS;
 
 /// What is left over in each token, as a part of what is paid.
 const MARGIN: f64 = 1e-9;
-/// The same as a part of the largest trade of all: what a programme's payments are off by.
-const OFF: f64 = 1e-9;
 /// The same in value units: 10⁻⁹ native tokens.
 pub(super) const LEAST_MARGIN: f64 = 1e-6;
+/// The same as a part of the largest trade of all: what a programme's payments are off by.
+const OFF: f64 = 1e-9;
+/// Units of gas, and atoms, that a fee may be rounded up by.
+const ROUNDED_UP: f64 = 2.0;
 /// Value units of a token that are not missed before they are paid.
 pub(super) const LITTLE: f64 = 1e-3;
 /// What is missing is made up for by this much.
@@ -185,6 +187,8 @@ impl Attempt<'_> {
             let sell = self.members[member].leg.sell;
             let unit = self.liquidity.units.get(sell).unwrap_or(0.0);
             let least = f64::from(self.fee(sell, own).ok_or("a fee beyond all numbers")?) * unit;
+            // What is paid is for whole units of gas and in whole atoms, which may be that much more.
+            let least = least + ROUNDED_UP * (self.per_gas() + unit);
             let fee = [least, least + self.per_gas() * fair.saturating_sub(own) as f64];
             let trade = self.members[member].trade(fee, part).ok_or("an order that is not worth its gas")?;
             trades.push(Traded { member, trade, gas: own, share: fair });
@@ -232,11 +236,7 @@ impl Attempt<'_> {
             // Gas that costs nothing is shared as it should be.
             let paid = || traded.gas.saturating_add(extra.max(0.0).ceil() as u64).saturating_add(1);
             traded.gas = if extra.is_finite() { paid() } else { traded.share };
-            // What is paid for whole units of gas, which is a little more.
-            let sell = traded.trade.sell;
-            let unit = self.liquidity.units.get(sell).unwrap_or(0.0);
-            let paid = self.fee(sell, traded.gas).map_or(fee, |paid| f64::from(paid) * unit);
-            traded.trade = traded.trade.at(paid.max(fee));
+            traded.trade = traded.trade.at(fee);
         }
         Ok(Cleared { trades, clearing })
     }
