@@ -16,6 +16,8 @@ const STAGE_STEPS: u32 = 40;
 /// Newton steps on a choice: so many at the most, and so many where it has offers, whose corners are left to the interior point then.
 const STEPS: u32 = 60;
 const FEW_STEPS: u32 = 5;
+/// Smoothing of offers, less and less, where neither does.
+const ROUND: [f64; 4] = [1e-3, 1e-4, 1e-5, FINE];
 /// The barrier of the interior point, to begin and to end with: on a choice in value units, and among all markets by the gas of a swap.
 const ON_CHOICE: [f64; 2] = [1.0, 1e-6];
 const AMONG_ALL: [f64; 2] = [5.0, 1e-3];
@@ -53,13 +55,18 @@ impl Search<'_> {
     /// Prices at the minimum of the gas-aware dual over `view`, by the interior point, and the best choice of the markets that it uses: where
     /// there are many orders.
     pub(super) fn aim(&mut self, view: &View) {
+        let start = self.prices.clone();
         let used = self.settle_prices(view);
         for share in SHARES {
             self.prune(used.iter().filter(|used| used.1 > share).map(|used| used.0).collect());
             if self.best.as_ref().is_some_and(|best| best.value > f64::NEG_INFINITY) {
-                break;
+                return;
             }
         }
+        // What has to be traded in any case may lead too far for it.
+        self.prices = start;
+        let used = self.refine(view, &STAGES);
+        self.prune(used);
     }
 
     /// Moves prices there. Returns the markets that trade, each with how much of it counts.
@@ -80,11 +87,13 @@ impl Search<'_> {
         let smoothing = Smoothing { gas: None, gas_value: self.gas_value, linear: Some(FINE) };
         let stop = Stop { tolerance: 1e-9, iterations: STEPS, progress: 0.0, below };
         let has_offers = !self.problem.served.is_empty();
-        let mut quick = nu.clone();
+        let start = nu.clone();
         let iterations = if has_offers { FEW_STEPS } else { STEPS };
-        let mut minimum = minimise(view, &mut quick, &smoothing, Stop { iterations, ..stop }, &mut self.work);
+        let mut minimum = minimise(view, nu, &smoothing, Stop { iterations, ..stop }, &mut self.work);
         self.budget.spend(u64::from(minimum.evaluations) * view.size());
-        if has_offers && !minimum.converged && self.work.last().value >= below {
+        let is_open = |search: &Self, minimum: &Minimum| has_offers && !minimum.converged && search.work.last().value >= below;
+        if is_open(self, &minimum) {
+            nu.clone_from(&start);
             let [from, to] = ON_CHOICE;
             let how = Settle { gas_value: 0.0, linear: FINE, from, to, damping: 0.0, hold: HOLD, below };
             let settled = settle(view, nu, how, &mut self.work);
@@ -94,8 +103,18 @@ impl Search<'_> {
             }
             minimum = minimise(view, nu, &smoothing, stop, &mut self.work);
             self.budget.spend(u64::from(settled.evaluations + minimum.evaluations) * view.size());
-        } else {
-            *nu = quick;
+        }
+        // What has to be traded in any case may lead far: over corners that are round at first.
+        if is_open(self, &minimum) && !self.problem.endowment.is_empty() {
+            nu.clone_from(&start);
+            for linear in ROUND {
+                let smoothing = Smoothing { linear: Some(linear), ..smoothing };
+                minimum = minimise(view, nu, &smoothing, Stop { below: f64::NEG_INFINITY, ..stop }, &mut self.work);
+                self.budget.spend(u64::from(minimum.evaluations) * view.size());
+                if view.bound(nu, 0.0) < below {
+                    return None;
+                }
+            }
         }
         (self.work.last().value >= below).then_some(minimum)
     }
