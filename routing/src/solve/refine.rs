@@ -25,8 +25,8 @@ const AMONG_ALL: [f64; 2] = [5.0, 1e-3];
 const HOLD: f64 = 1e3;
 /// Smoothing of offers among all markets.
 const LINEAR: f64 = 1e-5;
-/// Shares of a market that are enough for it to be among a choice, to begin with: less, where the others cannot do without it.
-const SHARES: [f64; 2] = [0.02, 1e-3];
+/// The least share of a market that is enough for it to be among a choice, to begin with.
+const LEAST_SHARE: f64 = 0.02;
 /// Times that prices are refined around the best choice.
 const REFINEMENTS: usize = 4;
 /// A gap to the bound that needs no more search: a part of the problem's scale.
@@ -55,18 +55,14 @@ impl Search<'_> {
     /// Prices at the minimum of the gas-aware dual over `view`, by the interior point, and the best choice of the markets that it uses: where
     /// there are many orders.
     pub(super) fn aim(&mut self, view: &View) {
-        let start = self.prices.clone();
-        let used = self.settle_prices(view);
-        for share in SHARES {
-            self.prune(used.iter().filter(|used| used.1 > share).map(|used| used.0).collect());
-            if self.best.as_ref().is_some_and(|best| best.value > f64::NEG_INFINITY) {
-                return;
-            }
-        }
         // What has to be traded in any case may lead too far for it.
-        self.prices = start;
-        let used = self.refine(view, &STAGES);
-        self.prune(used);
+        if !self.problem.endowment.is_empty() {
+            let used = self.refine(view, &STAGES);
+            self.prune(used);
+            return;
+        }
+        let used = self.settle_prices(view);
+        self.prune(used.iter().filter(|used| used.1 > LEAST_SHARE).map(|used| used.0).collect());
     }
 
     /// Moves prices there. Returns the markets that trade, each with how much of it counts.
