@@ -26,7 +26,7 @@ pub(crate) struct Smoothing {
     pub gas: Option<f64>,
     /// What a unit of gas costs.
     pub gas_value: f64,
-    /// Fall of the rate of offers and linear curves over their cap; `None`: all of each is traded, whatever that earns.
+    /// Fall of the rate of offers and linear curves over their cap; `None`: all of each is traded, whatever that earns, where there are no bundles.
     pub linear: Option<f64>,
 }
 
@@ -367,10 +367,10 @@ impl<'m> View<'m> {
         }
         for (index, bundle) in self.bundles.iter().enumerate() {
             let profit = bundle.profit(nu);
-            if profit <= 0.0 && !is_whole {
+            if profit <= 0.0 {
                 continue;
             }
-            let full = if is_whole { 1.0 } else { profit / linear };
+            let full = profit / linear;
             let (share, h) = if full < 1.0 { (full, bundle.cap / linear) } else { (1.0, 0.0) };
             let fill = share * bundle.cap;
             out.value += fill * (profit - 0.5 * linear * share);
