@@ -24,6 +24,8 @@ use crate::auction::Auction;
 const EXTRA_ROUNDS: usize = 4;
 /// Outputs that are tried for an input.
 const PROMISES: usize = 64;
+/// How much less a swap takes than was proposed, in halvings, where a pool has no more: doubles know what it has no better.
+const LESS: [u32; 3] = [40, 30, 20];
 /// A step whose rest is a smaller part than this is done.
 const DONE: f64 = 1e-9;
 
@@ -224,7 +226,7 @@ impl Run {
                 Some((token, amount)) if step.output == token && turn.completes => Some(amount.saturating_sub(run.of(token))),
                 _ => None,
             };
-            match run.swap(auction, &step, most, wanted) {
+            match run.swap(auction, &step, [most, from_f64(x).unwrap_or(most)], wanted) {
                 Ok(swap) => {
                     let rest = held.checked_sub(swap.amount_in).ok_or(PlanError::Overflow)?;
                     run.balances.insert(step.input, rest);
@@ -241,12 +243,24 @@ impl Run {
         }
     }
 
-    /// Makes a swap for at most `most`, of just `wanted` if that is affordable.
-    fn swap(&mut self, auction: &Auction, step: &Step, most: U256, wanted: Option<U256>) -> Result<Swap, SwapError> {
+    /// Makes a swap for at most `most`, of just `wanted` if that is affordable. Of a pool that has not so much, it takes no more than was
+    /// `proposed`.
+    fn swap(
+        &mut self,
+        auction: &Auction,
+        step: &Step,
+        [most, proposed]: [U256; 2],
+        wanted: Option<U256>,
+    ) -> Result<Swap, SwapError> {
         let pool = &auction.pools[step.pool];
         let market = self.markets.entry(step.pool).or_insert_with(|| pool.market.clone());
         let (Some(i), Some(o)) = (pool.coin(step.input), pool.coin(step.output)) else { return Err(SwapError::UnknownPair) };
-        let (amount_in, amount_out) = promise(market, i, o, most, wanted)?;
+        let (amount_in, amount_out) = promise(market, i, o, most, wanted).or_else(|error| {
+            let amount = most.min(proposed);
+            let less =
+                LESS.iter().filter(|_| error == SwapError::InsufficientLiquidity).map(|halvings| amount - (amount >> *halvings));
+            less.map(|less| promise(market, i, o, less, wanted)).find(Result::is_ok).unwrap_or(Err(error))
+        })?;
         market.apply(i, o, Exact::Output(amount_out))?;
         let to = self.balances.entry(step.output).or_default();
         *to = to.checked_add(amount_out).ok_or(SwapError::Overflow)?;
@@ -291,4 +305,49 @@ fn promise(market: &Market, i: usize, o: usize, amount: U256, wanted: Option<U25
         output = output.saturating_sub((excess + U256::ONE) << round);
     }
     Err(SwapError::NoConvergence)
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::address;
+
+    use super::*;
+
+    /// A maker gives 4,000 of the second token for 3,000,000,000 of the first, and no more.
+    const ONE_OFFER: &str = r#"{
+        "id": "1", "orders": [], "effectiveGasPrice": "0", "deadline": "2030-01-01T00:00:00Z",
+        "tokens": {
+            "0x0000000000000000000000000000000000000001": {"decimals": 9, "referencePrice": "1000000000000000000000000000", "availableBalance": "0", "trusted": true},
+            "0x0000000000000000000000000000000000000002": {"decimals": 3, "referencePrice": "1000000000000000000000000000000000", "availableBalance": "0", "trusted": true}
+        },
+        "liquidity": [{
+            "id": "0", "address": "0x0000000000000000000000000000000000000003", "gasEstimate": "0", "kind": "limitOrder",
+            "hash": "0x0000000000000000000000000000000000000000000000000000000000000004",
+            "makerToken": "0x0000000000000000000000000000000000000002", "takerToken": "0x0000000000000000000000000000000000000001",
+            "makerAmount": "4000", "takerAmount": "3000000000", "takerTokenFeeAmount": "0"
+        }]
+    }"#;
+
+    /// Executes a swap of so many atoms, of which a millionth part more is there than was proposed.
+    fn run(proposed: f64) -> Result<Run, PlanError> {
+        let auction = Auction::new(&ballast_wire::Auction::from_json(ONE_OFFER.as_bytes()).unwrap(), |_| true);
+        let token = |address| auction.tokens.iter().position(|token| token.address == address).unwrap() as Token;
+        let [input, output] =
+            [address!("0x0000000000000000000000000000000000000001"), address!("0x0000000000000000000000000000000000000002")]
+                .map(token);
+        let stake = Stake { token: input, amount: from_f64(proposed * (1.0 + 1e-6)).unwrap(), proposed };
+        let step = Step { pool: 0, input, output, x: proposed, y: proposed * 4e3 / 3e9 };
+        Run::new(&auction, &[step], Funding { stakes: &[stake], paid: &[output], wanted: None })
+    }
+
+    #[test]
+    fn a_pool_that_is_used_up_gives_what_it_has() {
+        let run = run(3e9).unwrap();
+        assert!((3_999..=4_000).contains(&run.swaps[0].amount_out.to::<u64>()), "{:?}", run.swaps);
+    }
+
+    #[test]
+    fn more_than_was_ever_there_is_refused() {
+        assert!(matches!(run(3.1e9), Err(PlanError::Swap { error: SwapError::InsufficientLiquidity, .. })));
+    }
 }

@@ -16,7 +16,7 @@ const THRIFT: [f64; 6] = [2.0, 1.4, 3.0, 4.5, 8.0, 16.0];
 const DEARER: f64 = 1.5;
 const FAR_TOO_MUCH: f64 = 1.3;
 /// Where a choice takes less than this part of the gas that it may, one between it and the one before is tried, so often.
-const FULL: f64 = 0.85;
+const FULL: f64 = 0.93;
 const HALVES: usize = 6;
 /// The most that it is counted at: what takes too much then is left out.
 pub(super) const MOST_THRIFT: f64 = 64.0;
