@@ -34,6 +34,8 @@ const ROOT_STEPS: u32 = 30;
 const CLOSE: f64 = 1e-7;
 /// The least that a price counts as being above its floor: some are held there.
 const LEAST_ABOVE: f64 = 1e-9;
+/// What prices may be held by in the end, as a part of the problem's scale.
+const HELD: f64 = 1e-7;
 /// How far above its floor a price begins, as a part of that.
 const LIFT: f64 = 1e-3;
 /// The most that a price moves in one step, as a part of itself.
@@ -363,7 +365,9 @@ pub(crate) fn settle(view: &View, nu: &mut [f64], how: Settle, work: &mut Worksp
         }
         let markets = work.current.pairs.len() + work.current.blocks.len();
         if mu <= to && slope.abs() <= to * markets as f64 {
-            converged = true;
+            // Where what holds prices is what keeps them from going further, they are not the least.
+            let force: f64 = nu.iter().zip(&start).map(|(price, start)| (price - start).abs() * price).sum();
+            converged = hold_at(mu) * force <= HELD * view.scale();
             break;
         }
         let mut leads_down = false;

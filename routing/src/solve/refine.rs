@@ -97,8 +97,12 @@ impl Search<'_> {
             if view.bound(nu, 0.0) < below {
                 return None;
             }
+            self.budget.spend(u64::from(settled.evaluations) * view.size());
+            if settled.converged {
+                return Some(settled);
+            }
             minimum = minimise(view, nu, &smoothing, stop, &mut self.work);
-            self.budget.spend(u64::from(settled.evaluations + minimum.evaluations) * view.size());
+            self.budget.spend(u64::from(minimum.evaluations) * view.size());
         }
         // What has to be traded in any case may lead far: over corners that are round at first.
         if is_open(self, &minimum) && !self.problem.endowment.is_empty() {

@@ -118,7 +118,6 @@ impl<'a> Attempt<'a> {
         let mut course = Course {
             lessons: std::mem::take(&mut self.lessons),
             best: None,
-            opened: None,
             attempts: 0,
             bound: f64::INFINITY,
             of_all: None,

@@ -12,6 +12,8 @@ use super::{Attempt, Joint, Welfare};
 const AGAIN: usize = 4;
 /// How many times its cost gas is counted at, one after another.
 const THRIFT: [f64; 6] = [2.0, 1.4, 3.0, 4.5, 8.0, 16.0];
+/// The same once there is a batch that was looked at for longer.
+const CHEAPER: [f64; 2] = [1.4, 1.0];
 /// What gas is counted at more times where it is too much still; the square of it where it is more than so many times too much.
 const DEARER: f64 = 1.5;
 const FAR_TOO_MUCH: f64 = 1.3;
@@ -43,11 +45,9 @@ pub(super) struct Best {
 }
 
 /// A batch on its way: the best so far, and what was learnt from all.
-pub(super) struct Course<'b, 'f> {
+pub(super) struct Course<'f> {
     pub lessons: Lessons,
     pub best: Option<Best>,
-    /// What the best choice came of, and the members that this was opened without.
-    pub opened: Option<(Opening<'b>, Vec<usize>)>,
     pub attempts: usize,
     /// What no batch exceeds.
     pub bound: f64,
@@ -65,7 +65,7 @@ pub(super) struct Course<'b, 'f> {
 
 impl Attempt<'_> {
     /// Choices with gas counted at more and less than its cost: the first that can be settled at once, others until one is settled well.
-    pub(super) fn choose<'b>(&'b self, course: &mut Course<'b, '_>, stop: &(dyn Fn() -> bool + Sync)) {
+    pub(super) fn choose(&self, course: &mut Course<'_>, stop: &(dyn Fn() -> bool + Sync)) {
         let mut tried = 0;
         for (k, &thrift) in THRIFT.iter().enumerate() {
             if thrift < BELOW * course.heavy && k + 1 < THRIFT.len() {
@@ -96,7 +96,7 @@ impl Attempt<'_> {
         &'b self,
         opening: &mut Opening<'b>,
         manner: Manner,
-        course: &mut Course<'b, '_>,
+        course: &mut Course<'_>,
         stop: &(dyn Fn() -> bool + Sync),
     ) {
         let (mut out, mut rounds) = (Vec::new(), 0);
@@ -104,7 +104,7 @@ impl Attempt<'_> {
         let most = if self.gives() { 0 } else { WITHOUT };
         if self.members.len() > MANY && self.capped.get().is_none() && !self.gives() {
             // Where there are many it mostly goes badly, and takes long to find that out.
-            self.cap(opening);
+            self.cap(opening.prices());
             if !self.reopen(opening, &out, course, opening.thrift(), stop) {
                 return;
             }
@@ -116,7 +116,7 @@ impl Attempt<'_> {
             tracing::debug!(orders, markets = choice.markets.len(), value = choice.value, "orders settled");
             let can_wait = self.members.len() <= MANY || rounds > 0;
             let manner = if manner == Manner::Hasty && can_wait && rounds < most { Manner::Choosy } else { manner };
-            let settled = self.consider(opening, &choice, manner, &out, course, stop);
+            let settled = self.consider(&choice, manner, &out, course, stop);
             let in_the_way = std::mem::take(&mut course.lessons.in_the_way);
             if settled == Err(NoBatch::Heavy) && opening.spared() < MOST_THRIFT {
                 course.heavy = opening.spared();
@@ -129,7 +129,7 @@ impl Attempt<'_> {
             }
             rounds += 1;
             if self.capped.get().is_none() {
-                self.cap(opening);
+                self.cap(opening.prices());
             } else if in_the_way.is_empty() {
                 return;
             } else {
@@ -141,10 +141,9 @@ impl Attempt<'_> {
         }
     }
 
-    /// From now on no more counts of what is left over than could be handed out at an opening's prices.
-    fn cap(&self, opening: &Opening<'_>) {
-        let capped = self.batch.capped(&self.shares(opening.prices()));
-        self.capped.get_or_init(|| capped);
+    /// From now on no more counts of what is left over than could be handed out at some prices.
+    fn cap(&self, prices: &[f64]) {
+        self.capped.get_or_init(|| self.batch.capped(&self.shares(prices)));
     }
 
     /// Opens once more from its prices, without the members that are `out`. False where nobody can be served then.
@@ -152,7 +151,7 @@ impl Attempt<'_> {
         &'b self,
         opening: &mut Opening<'b>,
         out: &[usize],
-        course: &Course<'b, '_>,
+        course: &Course<'_>,
         thrift: f64,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> bool {
@@ -166,7 +165,7 @@ impl Attempt<'_> {
     }
 
     /// Drops what an opening has of markets and orders beyond the gas that a settlement may take, and not many more.
-    fn lighten<'b>(&self, opening: &mut Opening<'b>, course: &mut Course<'b, '_>, stop: &(dyn Fn() -> bool + Sync)) {
+    fn lighten<'b>(&self, opening: &mut Opening<'b>, course: &mut Course<'_>, stop: &(dyn Fn() -> bool + Sync)) {
         let most = self.config.max_gas as f64;
         let mut heavier = None;
         while opening.gas() > most && opening.spared() < MOST_THRIFT {
@@ -190,37 +189,52 @@ impl Attempt<'_> {
         }
     }
 
-    /// Looks at the best choice for longer, and again without those who have to leave.
-    pub(super) fn improve<'b>(&'b self, course: &mut Course<'b, '_>, stop: &(dyn Fn() -> bool + Sync)) {
+    /// Looks for longer, and again without those who have to leave: of what is left over no more counts than can be handed out. Then with gas
+    /// counted at less.
+    pub(super) fn improve(&self, course: &mut Course<'_>, stop: &(dyn Fn() -> bool + Sync)) {
+        let Some((best, prices)) = course.best.as_ref().zip(course.prices.as_ref()) else { return };
+        let thrift = best.choice.thrift;
+        if !self.gives() {
+            self.cap(prices);
+        }
         let mut out = Vec::new();
         for _ in 0..=AGAIN {
-            let Some(best) = course.best.as_ref().filter(|_| !stop()) else { break };
-            let thrift = best.choice.thrift;
-            let opened = course.opened.take().filter(|_| out.is_empty());
-            let start = Start { warm: course.prices.as_deref(), out: &out, barred: &course.lessons.barred, thrift };
-            let open = || Some((self.batch().open(start, &self.budget(stop))?, out.clone()));
-            let Some((mut opening, without)) = opened.or_else(open) else { break };
-            self.lighten(&mut opening, course, stop);
-            opening.climb(&self.budget(stop));
-            let Some(choice) = opening.settle(Effort::Full, &self.budget(stop)) else { break };
-            match self.consider(&opening, &choice, Manner::Patient, &without, course, stop) {
-                Ok(Some(gone)) if !gone.is_empty() => out.extend(gone),
+            match self.climb(thrift, &out, course, stop) {
+                Some(gone) if !gone.is_empty() => out.extend(gone),
                 _ => break,
             }
         }
+        let cheaper = CHEAPER.iter().filter(|cheaper| **cheaper < thrift && !self.gives());
+        cheaper.for_each(|&thrift| _ = self.climb(thrift, &[], course, stop));
+    }
+
+    /// Opens without the members that are `out`, adds and drops for as long as that helps, and settles what comes of it: those that had to
+    /// leave besides, if it is the best so far.
+    fn climb(&self, thrift: f64, out: &[usize], course: &mut Course<'_>, stop: &(dyn Fn() -> bool + Sync)) -> Option<Vec<usize>> {
+        if stop() {
+            return None;
+        }
+        let start = Start { warm: course.prices.as_deref(), out, barred: &course.lessons.barred, thrift };
+        let mut opening = self.batch().open(start, &self.budget(stop))?;
+        // What is far too much takes long, and most of it for nothing.
+        if opening.gas() <= FAR_TOO_MUCH * self.config.max_gas as f64 {
+            opening.climb(&self.budget(stop));
+        }
+        self.lighten(&mut opening, course, stop);
+        let choice = opening.settle(Effort::Full, &self.budget(stop))?;
+        self.consider(&choice, Manner::Patient, out, course, stop).ok().flatten()
     }
 
     /// Settles a choice without the members that are `out`; those that had to leave besides, if it is the best so far.
     ///
     /// # Errors
     /// Why it cannot be settled.
-    fn consider<'b>(
+    fn consider(
         &self,
-        opening: &Opening<'b>,
         choice: &Choice,
         manner: Manner,
         out: &[usize],
-        course: &mut Course<'b, '_>,
+        course: &mut Course<'_>,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<Option<Vec<usize>>, NoBatch> {
         course.attempts += 1;
@@ -247,7 +261,6 @@ impl Attempt<'_> {
         if course.best.as_ref().is_some_and(|best| realised <= best.welfare.realised) {
             return Ok(None);
         }
-        course.opened = Some((opening.clone(), out.to_vec()));
         let displaced = self.displaced(choice, out, &joint);
         let (mut choice, out) = (choice.clone(), out.iter().chain(&gone).copied().collect::<Vec<usize>>());
         out.iter().for_each(|&m| choice.parts[m] = 0.0);

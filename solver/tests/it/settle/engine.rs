@@ -24,7 +24,7 @@ fn the_engines_solutions_pay_what_they_promise() {
 /// Single bids that, one after another, score more than the batch of those who can be together take its place, and settle.
 #[test]
 fn single_bids_that_score_more_are_sent_instead_of_a_batch() {
-    let report = settled(&[(2, 3), (1, 3), (1, 3), (1, 2)]);
+    let report = settled(&[(2, 3), (1, 3), (1, 3), (0, 3)]);
     assert_eq!(report.batch.map(|batch| batch.joint.fills), Err("single bids, one after another, score more".to_owned()));
     assert!(!report.sequence.after.is_empty() && report.withheld.is_empty());
 }
