@@ -336,3 +336,19 @@ fn gas_that_there_is_not_is_no_part_of_the_bound() {
     // Half of what is fixed whole: no batch is worth that, but the bound does not know.
     assert!((1.85..1.95).contains(&half), "{half}");
 }
+
+/// A pool that can take a part of what is sold, for more than is asked, but not all of it: who has to sell all of it gets nothing.
+#[test]
+fn whole_orders_are_whole_in_the_bound() {
+    let wanted = [Leftover { token: 0, weight: 1.0, most: 1e3 }];
+    let bound = |is_whole: bool, asked: f64| {
+        let batch = Batch::new(&snapshot(&[(1, 0, 1e3, 1e3)]), vec![order(1, 0, 100.0, asked, is_whole)], &wanted, GAS).unwrap();
+        batch.least_bound(&[1.0; 4], &Budget::default())
+    };
+    // All of it is worth 90.9, and the first of it one for one.
+    let [part, whole] = [false, true].map(|is_whole| bound(is_whole, 92.0));
+    assert!(part > 0.5, "{part}");
+    assert!(whole.abs() < 0.1, "{whole}");
+    let [part, whole] = [false, true].map(|is_whole| bound(is_whole, 80.0));
+    assert!((part - whole).abs() < 1e-3 && whole > 9.0, "{part} {whole}");
+}

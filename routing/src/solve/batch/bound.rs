@@ -20,6 +20,9 @@ const FOUND: f64 = 0.02;
 pub(super) struct Bound {
     pub value: f64,
     pub dearer: f64,
+    /// The prices, at which no leftover is worth more, and what a unit of gas counts at.
+    pub prices: Vec<f64>,
+    pub gas_value: f64,
 }
 
 impl Batch {
@@ -51,15 +54,15 @@ impl Batch {
             room -= if has_room { gas } else { 0.0 };
             !has_room
         });
-        let Some(last) = last else { return Bound { value, dearer: 0.0 } };
+        let Some(last) = last else { return Bound { value, dearer: 0.0, prices, gas_value: price * cheapest } };
         let dearer = earning[last][0];
         // The last has room for a part, and those after it for none.
         value -= earning[last..].iter().map(|[earned, gas]| earned * gas).sum::<f64>() - dearer * room;
-        Bound { value, dearer }
+        Bound { value, dearer, prices, gas_value: price * cheapest + dearer }
     }
 
-    /// What no choice of orders, markets and fills can exceed, however much is left over, with no more gas than a settlement may take: looked
-    /// for from some prices.
+    /// What no choice of orders, markets and fills can exceed, however much is left over, with no more gas than a settlement may take, and
+    /// whole orders whole: looked for from some prices.
     pub fn least_bound(&self, prices: &[f64], budget: &Budget) -> f64 {
         let mut problem = Problem { limits: Vec::new(), ..self.problem.clone() };
         problem.wanted.extend(self.floors.iter().map(|&(token, weight)| Wanted { token, weight, free: false }));
@@ -75,6 +78,7 @@ impl Batch {
             least = least.min(found.value);
             let dearer = 1.0 + found.dearer / self.problem.gas.price;
             if !dearer.is_finite() || (dearer / thrift - 1.0).abs() <= FOUND || budget.is_spent() {
+                least = least.min(found.value - self.saved_by_tokens(&view, &found.prices, found.gas_value));
                 break;
             }
             thrift = dearer;

@@ -11,6 +11,7 @@
 
 mod bound;
 mod settling;
+mod tokens;
 
 use std::sync::Arc;
 

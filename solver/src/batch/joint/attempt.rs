@@ -135,9 +135,13 @@ impl<'a> Attempt<'a> {
         if let Some(uniform) = (!stop()).then(|| self.uniform(&best.of_all)).flatten() {
             best.welfare.uniform = uniform.max(best.welfare.fair);
         }
-        // What choices are worth is told by their prices, to the tolerance of those.
-        let Welfare { relaxed, whole, uniform, .. } = &mut best.welfare;
-        [relaxed, whole, uniform].into_iter().for_each(|worth| *worth = worth.min(bound));
+        // What choices are worth is told by their prices, to the tolerance of those; and the best batch is not always of the best choice.
+        let Welfare { relaxed, whole, uniform, fair, .. } = &mut best.welfare;
+        let mut least = *fair;
+        for worth in [uniform, whole, relaxed] {
+            *worth = worth.max(least).min(bound);
+            least = *worth;
+        }
         Ok(self.best.insert(best).welfare)
     }
 
