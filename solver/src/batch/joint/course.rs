@@ -80,13 +80,9 @@ impl Attempt<'_> {
             if tried == TRIES || course.best.as_ref().is_some_and(well) || stop() {
                 break;
             }
-            let first = course.best.is_none();
             // Something is to be there soon.
-            let manner = if first { Manner::Hasty } else { Manner::Patient };
+            let manner = if course.best.is_none() { Manner::Hasty } else { Manner::Patient };
             self.settle_light(&mut opening, manner, course, stop);
-            if first && !stop() {
-                course.bound = course.bound.min(self.batch.least_bound(opening.prices(), &self.budget(stop)));
-            }
             tried += 1;
         }
     }
@@ -116,7 +112,11 @@ impl Attempt<'_> {
             tracing::debug!(orders, markets = choice.markets.len(), value = choice.value, "orders settled");
             let can_wait = self.members.len() <= MANY || rounds > 0;
             let manner = if manner == Manner::Hasty && can_wait && rounds < most { Manner::Choosy } else { manner };
+            let is_first = course.best.is_none();
             let settled = self.consider(&choice, manner, &out, course, stop);
+            if is_first && course.best.is_some() && !stop() {
+                course.bound = course.bound.min(self.batch.least_bound(opening.prices(), &self.budget(stop)));
+            }
             let in_the_way = std::mem::take(&mut course.lessons.in_the_way);
             if settled == Err(NoBatch::Heavy) && opening.spared() < MOST_THRIFT {
                 course.heavy = opening.spared();
