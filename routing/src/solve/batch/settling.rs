@@ -14,6 +14,8 @@ const SMALL_PART: f64 = 0.1;
 const AS_GOOD: f64 = 1e-5;
 /// An order whose limit is this far from the prices is not open any more.
 const HOPELESS: f64 = 0.02;
+/// An order loses about what the worst does that loses no less than this part of that.
+const LOST: f64 = 0.1;
 /// The most orders that a mixed-integer programme decides on.
 const MOST_DECISIONS: usize = 24;
 /// Width of its chords: whole orders move prices.
@@ -159,6 +161,9 @@ impl Settling<'_> {
             };
             let mut losing: Vec<(f64, usize)> = self.forced.iter().filter_map(loss).collect();
             losing.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            // Where it cannot be traded at all, prices ran away from those who ask for what there is not.
+            let far = LOST * losing.first().map_or(0.0, |most| most.0);
+            let lost = losing.iter().filter(|l| l.0 >= far).count();
             let losing: Vec<usize> = losing.into_iter().map(|l| l.1).collect();
             let without = |out: &[usize]| {
                 let stay = self.forced.iter().copied().filter(|k| !out.contains(k)).collect::<Vec<usize>>();
@@ -168,7 +173,8 @@ impl Settling<'_> {
                 Some((self.attempt(&stay, &left_out, self.best.value).filter(of_use)?, stay, left_out))
             };
             // One that loses may do so for another.
-            let some = [losing.len().div_ceil(2), 1].into_iter().filter_map(|count| losing.get(..count));
+            let many = if self.best.value == f64::NEG_INFINITY { lost } else { losing.len().div_ceil(2) };
+            let some = [many, 1].into_iter().filter_map(|count| losing.get(..count));
             let Some(better) = some.filter(|out| !out.is_empty()).find_map(without) else { return };
             (self.best, self.forced, self.left_out) = better;
         }
