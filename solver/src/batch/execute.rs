@@ -25,7 +25,7 @@ const EXTRA_ROUNDS: usize = 4;
 /// Outputs that are tried for an input.
 const PROMISES: usize = 64;
 /// How much less a swap takes than was proposed, in halvings, where a pool has no more: doubles know what it has no better.
-const LESS: [u32; 3] = [40, 30, 20];
+const LESS: [usize; 3] = [40, 30, 20];
 /// A step whose rest is a smaller part than this is done.
 const DONE: f64 = 1e-9;
 
@@ -256,10 +256,12 @@ impl Run {
         let market = self.markets.entry(step.pool).or_insert_with(|| pool.market.clone());
         let (Some(i), Some(o)) = (pool.coin(step.input), pool.coin(step.output)) else { return Err(SwapError::UnknownPair) };
         let (amount_in, amount_out) = promise(market, i, o, most, wanted).or_else(|error| {
+            if error != SwapError::InsufficientLiquidity {
+                return Err(error);
+            }
             let amount = most.min(proposed);
-            let less =
-                LESS.iter().filter(|_| error == SwapError::InsufficientLiquidity).map(|halvings| amount - (amount >> *halvings));
-            less.map(|less| promise(market, i, o, less, wanted)).find(Result::is_ok).unwrap_or(Err(error))
+            let less = LESS.map(|halvings| amount - (amount >> halvings));
+            less.into_iter().find_map(|less| promise(market, i, o, less, wanted).ok()).ok_or(error)
         })?;
         market.apply(i, o, Exact::Output(amount_out))?;
         let to = self.balances.entry(step.output).or_default();

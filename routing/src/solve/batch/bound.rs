@@ -3,7 +3,7 @@
 //! At any prices, what the markets and orders earn there is a bound: each less its gas, but never below zero. Where a settlement may not take
 //! all that gas, a unit of it is worth more than it costs: at any price μ beyond its cost, what they earn less that, with μ for all the gas
 //! that there may be, is a bound too (Lagrange's, for the limit). At given prices the best μ is what the last of them earns for a unit of gas
-//! that there is room for, the best first.
+//! that there is room for, the best first. What is found so is brought nearer by looking at tokens by themselves ([`tokens`](super::tokens)).
 
 use super::Batch;
 use crate::budget::Budget;

@@ -161,9 +161,13 @@ impl Settling<'_> {
             };
             let mut losing: Vec<(f64, usize)> = self.forced.iter().filter_map(loss).collect();
             losing.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-            // Where it cannot be traded at all, prices ran away from those who ask for what there is not.
-            let far = LOST * losing.first().map_or(0.0, |most| most.0);
-            let lost = losing.iter().filter(|l| l.0 >= far).count();
+            let many = if self.best.value == f64::NEG_INFINITY {
+                // It cannot be traded at all: prices ran away from those who ask for what there is not.
+                let far = losing.first().map_or(0.0, |most| LOST * most.0);
+                losing.iter().take_while(|l| l.0 >= far).count()
+            } else {
+                losing.len().div_ceil(2)
+            };
             let losing: Vec<usize> = losing.into_iter().map(|l| l.1).collect();
             let without = |out: &[usize]| {
                 let stay = self.forced.iter().copied().filter(|k| !out.contains(k)).collect::<Vec<usize>>();
@@ -173,7 +177,6 @@ impl Settling<'_> {
                 Some((self.attempt(&stay, &left_out, self.best.value).filter(of_use)?, stay, left_out))
             };
             // One that loses may do so for another.
-            let many = if self.best.value == f64::NEG_INFINITY { lost } else { losing.len().div_ceil(2) };
             let some = [many, 1].into_iter().filter_map(|count| losing.get(..count));
             let Some(better) = some.filter(|out| !out.is_empty()).find_map(without) else { return };
             (self.best, self.forced, self.left_out) = better;
