@@ -78,4 +78,5 @@ pub use program::ProgramError;
 pub use program::uniform::{Claim, Clearing, Distance, Exact, Presence, ToClear, Trade};
 pub use solve::basket::{Basket, Group, Position, Rebalanced, Tight, bound, rebalance, rebalance_again};
 pub use solve::batch::{Batch, Effort, Extent, Joint, Leftover, Opening, Order, Start};
+pub use solve::ceiling::Ceiling;
 pub use solve::{Search, Snapshot, clearing_prices, flows_at, solve, trading_prices, unclaimed};

@@ -38,8 +38,12 @@ const LEAST_ABOVE: f64 = 1e-9;
 const HELD: f64 = 1e-7;
 /// How far above its floor a price begins, as a part of that.
 const LIFT: f64 = 1e-3;
-/// The most that a price moves in one step, as a part of itself.
-const REACH: f64 = 0.3;
+/// The most that a price rises in one step, and falls, as parts of itself; one that is next to nothing rises as if it were a little more.
+const UP: f64 = 0.3;
+const DOWN: f64 = 0.8;
+const LITTLE: f64 = 0.3;
+/// What is left at least of the length of a step that does not lead down, and at the most.
+const SHORTER: (f64, f64) = (0.05, 0.5);
 /// By how much μ falls after a step that was nearly taken whole, and after one that was long.
 const WHOLE: (f64, f64) = (0.9, 0.05);
 const LONG: (f64, f64) = (0.5, 0.2);
@@ -104,40 +108,26 @@ impl Corner {
         Self { share: 2.0 / under, over: 0.5 * mu * over, under: 0.5 * mu * under, ..Self::default() }
     }
 
-    // With λ = 1/(1 + e⁻ᵗ): over = μ·(1 + eᵗ) and under = μ·(1 + e⁻ᵗ), so that 2μ·sinh t + fall·λ = s. That rises with t, and the root lies
-    // between those for a λ of none and of all.
+    // μ/(1 − λ) − μ/λ + fall·λ = s, and the same for 1 − λ with fall − s for s: the smaller of both, x, is where the concave
+    // μ − μ·x/(1 − x) − fall·x² + s·x comes down to zero, and Newton's method goes there from above without stepping over it. It is above where
+    // μ − μ·x − fall·x² + s·x is zero.
     fn central_of_offer(s: f64, fall: f64, mu: f64) -> Self {
-        let at = |x: f64| (0.5 * x / mu).asinh();
-        let (mut low, mut high) = (at(s - fall), at(s));
-        let part = s / fall;
-        let mut t = if part <= 0.0 {
-            high
-        } else if part >= 1.0 {
-            low
-        } else {
-            (part / (1.0 - part)).ln()
-        };
+        let is_less = s <= 0.5 * fall;
+        let s = if is_less { s } else { fall - s };
+        let lean = s - mu;
+        let root = (lean * lean + 4.0 * fall * mu).sqrt();
+        let mut x = (if lean > 0.0 { 0.5 * (lean + root) / fall } else { 2.0 * mu / (root - lean) }).min(0.5);
         for _ in 0..ROOT_STEPS {
-            if !(t >= low && t <= high) {
-                t = 0.5 * (low + high);
-            }
-            let up = t.exp();
-            let (down, share) = (1.0 / up, up / (1.0 + up));
-            let off = mu * (up - down) + fall * share - s;
-            if off > 0.0 {
-                high = t
-            } else {
-                low = t
-            }
-            let step = off / (mu * (up + down) + fall * share / (1.0 + up));
-            t -= step;
+            let rest = 1.0 - x;
+            let step = (mu + x * (s - mu / rest - fall * x)) / (s - mu / (rest * rest) - 2.0 * fall * x);
+            x -= step;
             // What it is off by the barrier feels by the square.
-            if step.abs() <= CLOSE {
+            if step.abs() <= CLOSE * x {
                 break;
             }
         }
-        let up = t.exp();
-        Self { share: up / (1.0 + up), fall, over: mu * (1.0 + up), under: mu * (1.0 + 1.0 / up), ..Self::default() }
+        let (share, rest) = if is_less { (x, 1.0 - x) } else { (1.0 - x, x) };
+        Self { share, fall, over: mu / rest, under: mu / share, ..Self::default() }
     }
 
     /// φ, of a central one.
@@ -236,14 +226,16 @@ impl Settle {
         }
     }
 
-    /// The dual with corners rounded by the barrier, from what it is as if all traded and paid no gas.
-    fn rounded(&self, view: &View, nu: &[f64], at: &Evaluation, mu: f64) -> f64 {
-        let mut value = at.value + self.of_prices(view, nu, mu);
+    /// The dual with corners rounded by the barrier, from what it is as if all traded and paid no gas; and how that changes along a step.
+    fn rounded(&self, view: &View, nu: &[f64], step: &[f64], at: &Evaluation, mu: f64) -> [f64; 2] {
+        let (mut value, mut slope) = (at.value + self.of_prices(view, nu, mu), 0.0);
         self.each(view, at, |cornered| {
             let stand = cornered.stand(nu);
-            value += cornered.rounded(stand, &Corner::central(stand, mu), mu)[0];
+            let central = Corner::central(stand, mu);
+            value += cornered.rounded(stand, &central, mu)[0];
+            slope -= (1.0 - central.share) * cornered.along(step);
         });
-        value
+        [value, slope]
     }
 
     /// Whether prices have a barrier: where offers sell what nobody has to take.
@@ -361,7 +353,8 @@ pub(crate) fn settle(view: &View, nu: &mut [f64], how: Settle, work: &mut Worksp
             slope += work.current.surplus[t] * work.step[t];
             let is_fenced = how.is_fenced() && work.step[t] < 0.0;
             let room = if is_fenced { SHORT_OF_BOUND * above(nu[t], view.floor[t]) } else { f64::INFINITY };
-            length = length.min((REACH * nu[t]).min(room) / work.step[t].abs());
+            let reach = if work.step[t] < 0.0 { DOWN * nu[t] } else { UP * nu[t].max(LITTLE) };
+            length = length.min(reach.min(room) / work.step[t].abs());
         }
         let markets = work.current.pairs.len() + work.current.blocks.len();
         if mu <= to && slope.abs() <= to * markets as f64 {
@@ -379,8 +372,18 @@ pub(crate) fn settle(view: &View, nu: &mut [f64], how: Settle, work: &mut Worksp
             evaluations += 1;
             // Rounding alone may raise it by the last bits.
             let most = value + held(nu, mu) + ARMIJO * length * slope + 1e-13 * value.abs();
-            leads_down = how.rounded(view, &work.trial_nu, &work.trial, mu) + held(&work.trial_nu, mu) <= most;
-            length *= if leads_down { 1.0 } else { 0.3 };
+            let [there, mut rises] = how.rounded(view, &work.trial_nu, &work.step, &work.trial, mu);
+            leads_down = there + held(&work.trial_nu, mu) <= most;
+            if leads_down {
+                break;
+            }
+            for t in work.touched.iter().map(|&t| t as usize) {
+                let fence = if how.is_fenced() { mu / above(work.trial_nu[t], view.floor[t]) } else { 0.0 };
+                let price = work.trial_nu[t];
+                rises += (work.trial.surplus[t] + hold_at(mu) * (price - start[t]) - fence) * work.step[t];
+            }
+            // Where a straight line between the slopes has none.
+            length *= (slope / (slope - rises.max(0.0))).clamp(SHORTER.0, SHORTER.1);
         }
         if leads_down {
             nu.copy_from_slice(&work.trial_nu);

@@ -49,11 +49,11 @@ impl Skyline {
             for j in from..i {
                 let start = (self.first[j] as usize).max(from);
                 let other = &above[self.begin[j] + start - self.first[j] as usize..][..=j - start];
-                let dot: f64 = row[start - from..j - from].iter().zip(other).map(|(a, b)| a * b).sum();
-                row[j - from] = (row[j - from] - dot) / other[j - start];
+                let done = dot(&row[start - from..j - from], other);
+                row[j - from] = (row[j - from] - done) / other[j - start];
             }
             let Some((diagonal, before)) = row.split_last_mut() else { return false };
-            let pivot = *diagonal + damping - before.iter().map(|x| x * x).sum::<f64>();
+            let pivot = *diagonal + damping - dot(before, before);
             if !(pivot > 0.0 && pivot.is_finite()) {
                 return false;
             }
@@ -67,7 +67,7 @@ impl Skyline {
         for i in 0..self.first.len() {
             let (row, from) = (&self.values[self.row(i)], self.first[i] as usize);
             let Some((diagonal, before)) = row.split_last() else { continue };
-            let done: f64 = before.iter().zip(&self.solution[from..]).map(|(a, b)| a * b).sum();
+            let done = dot(before, &self.solution[from..]);
             self.solution[i] = (self.solution[i] - done) / diagonal;
         }
         for i in (0..self.first.len()).rev() {
@@ -80,6 +80,16 @@ impl Skyline {
             }
         }
     }
+}
+
+/// Σ aₖ·bₖ over the shorter of both, in several sums at once: one would wait for itself.
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    const SUMS: usize = 8;
+    let n = a.len().min(b.len());
+    let (a, b) = (a[..n].chunks_exact(SUMS), b[..n].chunks_exact(SUMS));
+    let rest: f64 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
+    let sums = a.zip(b).fold([0.0; SUMS], |sums, (a, b)| std::array::from_fn(|k| sums[k] + a[k] * b[k]));
+    rest + sums.iter().sum::<f64>()
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@
 pub(crate) mod basket;
 pub(crate) mod batch;
 mod candidates;
+pub(crate) mod ceiling;
 mod choice;
 mod clear;
 mod refine;

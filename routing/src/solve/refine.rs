@@ -13,15 +13,15 @@ pub(super) const STAGES: [(f64, f64); 3] = [(1.0, 1e-3), (0.3, 1e-4), (0.05, 1e-
 pub(super) const SHARPEST: &[(f64, f64)] = STAGES.split_at(2).1;
 /// Newton steps a corner width.
 const STAGE_STEPS: u32 = 40;
-/// Newton steps on a choice: so many at the most, and so many where it has offers, whose corners are left to the interior point then.
+/// Newton steps on a choice.
 const STEPS: u32 = 60;
-const FEW_STEPS: u32 = 5;
-/// Smoothing of offers, less and less, where neither does.
+/// Smoothing of offers, less and less, where neither they nor the interior point do.
 const ROUND: [f64; 4] = [1e-3, 1e-4, 1e-5, FINE];
 /// The barrier of the interior point, to begin and to end with: on a choice in value units, and among all markets by the gas of a swap.
-const ON_CHOICE: [f64; 2] = [1.0, 1e-6];
+const ON_CHOICE: [f64; 2] = [0.1, 1e-6];
 const AMONG_ALL: [f64; 2] = [5.0, 1e-3];
-/// Force in value units that holds prices where they began: those that many others would do as well as.
+/// Force in value units that holds prices where they began: those that many others would do as well as. On a choice, and among all.
+const HOLD_ON_CHOICE: f64 = 300.0;
 const HOLD: f64 = 1e3;
 /// Smoothing of offers among all markets.
 const LINEAR: f64 = 1e-5;
@@ -84,28 +84,24 @@ impl Search<'_> {
         let stop = Stop { tolerance: 1e-9, iterations: STEPS, progress: 0.0, below };
         let has_offers = !self.problem.served.is_empty();
         let start = nu.clone();
-        let iterations = if has_offers { FEW_STEPS } else { STEPS };
-        let mut minimum = minimise(view, nu, &smoothing, Stop { iterations, ..stop }, &mut self.work);
-        self.budget.spend(u64::from(minimum.evaluations) * view.size());
-        let is_open = |search: &Self, minimum: &Minimum| has_offers && !minimum.converged && search.work.last().value >= below;
-        if is_open(self, &minimum) {
-            nu.clone_from(&start);
+        if has_offers {
             let [from, to] = ON_CHOICE;
-            let how = Settle { gas_value: 0.0, linear: FINE, from, to, damping: 0.0, hold: HOLD, below };
+            let how = Settle { gas_value: 0.0, linear: FINE, from, to, damping: 0.0, hold: HOLD_ON_CHOICE, below };
             let settled = settle(view, nu, how, &mut self.work);
+            self.budget.spend(u64::from(settled.evaluations) * view.size());
             // What has corners yet counts less than it is worth.
             if view.bound(nu, 0.0) < below {
                 return None;
             }
-            self.budget.spend(u64::from(settled.evaluations) * view.size());
             if settled.converged {
                 return Some(settled);
             }
-            minimum = minimise(view, nu, &smoothing, stop, &mut self.work);
-            self.budget.spend(u64::from(minimum.evaluations) * view.size());
         }
+        let mut minimum = minimise(view, nu, &smoothing, stop, &mut self.work);
+        self.budget.spend(u64::from(minimum.evaluations) * view.size());
         // What has to be traded in any case may lead far: over corners that are round at first.
-        if is_open(self, &minimum) && !self.problem.endowment.is_empty() {
+        let is_open = !minimum.converged && self.work.last().value >= below;
+        if has_offers && is_open && !self.problem.endowment.is_empty() {
             nu.clone_from(&start);
             for linear in ROUND {
                 let smoothing = Smoothing { linear: Some(linear), ..smoothing };

@@ -1,5 +1,7 @@
 use ballast_routing::curve::{Curve, Product};
-use ballast_routing::{Budget, GasPrice, Markets, Outcome, Problem, Search, Snapshot, Status, Wanted, solve};
+use ballast_routing::{
+    Budget, Ceiling, GasPrice, Markets, Outcome, Problem, Search, Snapshot, Status, Wanted, clearing_prices, solve,
+};
 
 use crate::instances::{Instance, instance};
 
@@ -75,6 +77,33 @@ fn no_value_exceeds_its_bound_and_gaps_are_small() {
     assert!(at(0.9) <= 1e-4 && at(0.99) <= 1e-3, "p90 {}, p99 {}", at(0.9), at(0.99));
     // Cycles a million times the order among them.
     assert!(unconverged <= traded / 500, "{unconverged} of {traded} unconverged");
+}
+
+#[test]
+fn nothing_exceeds_the_ceiling() {
+    let mut near = 0;
+    let mut traded = 0;
+    for seed in 0..2_000 {
+        let instance = instance(seed, 2 + (seed % 9) as usize, 1 + (seed % 23) as usize);
+        let Instance { snapshot, problem } = &instance;
+        let outcome = solve(snapshot, problem, None, &[], &Budget::default());
+        if outcome.status == Status::Idle {
+            continue;
+        }
+        let size = scale(&instance);
+        let (value, slack) = (outcome.certificate.value, 1e-7 * size);
+        let clearing = clearing_prices(snapshot, problem.gas.token, problem.gas.price, None, &Budget::default());
+        let ones = vec![1.0; snapshot.markets().tokens()];
+        for prices in [&clearing, &ones] {
+            let most = Ceiling::new(snapshot, prices).of(problem, f64::NEG_INFINITY);
+            assert!(most + slack >= value, "seed {seed}: {value} above {most}");
+            let enough = 0.5 * (most + value);
+            assert!(Ceiling::new(snapshot, prices).of(problem, enough) + slack >= value, "seed {seed}");
+        }
+        traded += 1;
+        near += u32::from(Ceiling::new(snapshot, &clearing).of(problem, f64::NEG_INFINITY) <= value + 0.01 * size);
+    }
+    assert!(traded > 1_000 && near > traded / 4, "{near} of {traded} within a hundredth");
 }
 
 #[test]

@@ -20,16 +20,19 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use alloy_primitives::U256;
+use ballast_routing::Ceiling;
 use rayon::prelude::*;
 use tracing::Span;
 
 use crate::auction::{Auction, Drops, Subject};
 use crate::batch::Liquidity;
+use crate::batch::execute::from_f64;
+use crate::batch::prices::WEI_PER_UNIT;
 use crate::config::Config;
 use crate::settlement::Verified;
 
 pub use order::{Answer, Filled, Gaps, answer, answer_early};
-use order::{Depth, Setting, attempt};
+use order::{Depth, Most, Setting, attempt};
 pub use sequence::Sequence;
 use strategy::strategy;
 pub use together::Together;
@@ -108,8 +111,12 @@ pub fn run_with(
     let mut drops = auction.drops.clone();
     let liquidity = Liquidity::new(auction, config, &mut drops);
     let warm = liquidity.clearing_prices(stop);
+    let ceiling = Ceiling::new(&liquidity.snapshot, &warm);
     let laid_out = began.elapsed();
-    let setting = Setting { auction, liquidity: &liquidity, config, warm: Some(&warm), stop };
+    let mosts: Vec<OnceLock<Most>> = auction.orders.iter().map(|_| OnceLock::new()).collect();
+    let most = |index: usize| *mosts[index].get_or_init(|| Most::new(auction, &liquidity, config, &ceiling, index));
+    let worth = |index: usize| most(index).worth;
+    let setting = Setting { auction, liquidity: &liquidity, config, warm: Some(&warm), most: &worth, stop };
     let pass = |index: usize, depth: Depth| {
         let began = Instant::now();
         let _span = tracing::debug_span!("order", uid = %auction.orders[index].uid).entered();
@@ -156,7 +163,8 @@ pub fn run_with(
         }
     };
     // The batch asks for those that are in its way.
-    let all = || strategy("batch", |_| setting.all(floors_of(auction, first), sink, &mut tried));
+    let most_score = |index: usize| from_f64(most(index).score * WEI_PER_UNIT).unwrap_or(U256::MAX);
+    let all = || strategy("batch", |_| setting.all(floors_of(auction, most_score, first), sink, &mut tried));
     let (mut whole, ()) = rayon::join(all, singles);
     let mut answers: Vec<(Answer, Duration)> = firsts.iter().filter_map(|first| first.get().cloned()).collect();
     // A better bid for an order of the batch is shown once the batch is as good.

@@ -1,6 +1,6 @@
 //! One order by itself, from its problem to a verified solution.
 
-use ballast_routing::{Budget, Hop, Outcome, Search, Status, Token};
+use ballast_routing::{Budget, Ceiling, Hop, Outcome, Search, Status, Token};
 use ballast_wire::Side;
 
 use crate::auction::Auction;
@@ -15,6 +15,9 @@ use crate::settlement::{Verified, verify};
 
 /// Times an order is solved again because its plan could not be executed, or drew on a pool that gives too much.
 const ATTEMPTS: usize = 6;
+
+/// What doubles may have rounded away of an order.
+const ROUNDED: f64 = 1e-9;
 
 /// Why an order has no solution: no routing reaches its limit and pays for its gas.
 const OUT_OF_THE_MONEY: &str = "out of the money";
@@ -64,6 +67,35 @@ pub struct Filled {
     pub attempts: usize,
 }
 
+/// What an order's routing must be worth to be of use.
+fn least(compiled: &Compiled, config: &Config) -> f64 {
+    compiled.problem.reserve + config.min_surplus * 1e3
+}
+
+/// What no routing of an order can be worth, in the terms of its problem, and score, in value units of the native token.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Most {
+    pub worth: f64,
+    pub score: f64,
+}
+
+impl Most {
+    /// That of the order at `index`, no closer than it takes to see that there is nothing to be had.
+    pub fn new(auction: &Auction, liquidity: &Liquidity, config: &Config, ceiling: &Ceiling<'_>, index: usize) -> Self {
+        let order = &auction.orders[index];
+        match compile(order, liquidity, config) {
+            // There is another way than through markets.
+            _ if order.sell == order.buy => Self { worth: f64::INFINITY, score: f64::INFINITY },
+            Ok(compiled) => {
+                let worth = ceiling.of(&compiled.problem, least(&compiled, config));
+                let surplus = (worth - compiled.problem.reserve).max(0.0) + ROUNDED * compiled.size;
+                Self { worth, score: surplus * compiled.score }
+            }
+            Err(_) => Self { worth: f64::NEG_INFINITY, score: 0.0 },
+        }
+    }
+}
+
 /// What came of an order.
 #[derive(Debug, Clone)]
 pub enum Answer {
@@ -109,7 +141,7 @@ pub fn answer(
     warm: Option<&[f64]>,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Answer {
-    attempt(Setting { auction, liquidity, config, warm, stop }, index, &[], Depth::All, None)
+    attempt(Setting { auction, liquidity, config, warm, most: &|_| f64::INFINITY, stop }, index, &[], Depth::All, None)
 }
 
 /// The same, but shows the first solution, verified, to `early` as soon as there is one.
@@ -122,7 +154,7 @@ pub fn answer_early(
     stop: &(dyn Fn() -> bool + Sync),
     early: &mut dyn FnMut(Filled),
 ) -> Answer {
-    attempt(Setting { auction, liquidity, config, warm, stop }, index, &[], Depth::All, Some(early))
+    attempt(Setting { auction, liquidity, config, warm, most: &|_| f64::INFINITY, stop }, index, &[], Depth::All, Some(early))
 }
 
 /// What the orders of an auction are solved on.
@@ -133,6 +165,8 @@ pub(super) struct Setting<'a> {
     pub config: &'a Config,
     /// Prices to start from.
     pub warm: Option<&'a [f64]>,
+    /// What no routing of an order on this liquidity is worth more than, in the terms of its problem, where that is known.
+    pub most: &'a (dyn Fn(usize) -> f64 + Sync),
     pub stop: &'a (dyn Fn() -> bool + Sync),
 }
 
@@ -217,6 +251,7 @@ struct Attempt<'a> {
     config: &'a Config,
     index: usize,
     compiled: Compiled,
+    most: f64,
     stop: &'a (dyn Fn() -> bool + Sync),
     barred: Vec<Hop>,
     best: Option<Candidate>,
@@ -224,7 +259,7 @@ struct Attempt<'a> {
 }
 
 impl<'a> Attempt<'a> {
-    fn new(Setting { auction, liquidity, config, stop, .. }: Setting<'a>, index: usize) -> Result<Self, String> {
+    fn new(Setting { auction, liquidity, config, most, stop, .. }: Setting<'a>, index: usize) -> Result<Self, String> {
         let order = &auction.orders[index];
         let compiled = compile(order, liquidity, config).map_err(|e| e.to_string())?;
         if !order.is_scored() {
@@ -235,7 +270,7 @@ impl<'a> Attempt<'a> {
             return Err("no reference price for the bought token, so nothing scores".to_owned());
         }
         let reason = "no executable plan".to_owned();
-        Ok(Self { auction, liquidity, config, index, compiled, stop, barred: Vec::new(), best: None, reason })
+        Ok(Self { auction, liquidity, config, index, compiled, most: most(index), stop, barred: Vec::new(), best: None, reason })
     }
 
     /// Solves, plans and verifies. What cannot be executed, or gives more than a sane pool would, is barred, and it is solved again;
@@ -243,7 +278,10 @@ impl<'a> Attempt<'a> {
     fn run(mut self, warm: Option<&[f64]>, depth: Depth, mut early: Option<&mut dyn FnMut(Filled)>) -> Result<Filled, String> {
         let budget = Budget::until(self.config.work_per_order, self.stop);
         let compiled = self.compiled.clone();
-        let mut bound = f64::INFINITY;
+        let mut bound = self.most;
+        if bound <= self.least() {
+            return Err(OUT_OF_THE_MONEY.to_owned());
+        }
         for attempt in 1..=ATTEMPTS {
             let barred = self.barred.clone();
             let mut search = Search::new(&self.liquidity.snapshot, &compiled.problem, warm, &barred, &budget);
@@ -269,7 +307,7 @@ impl<'a> Attempt<'a> {
             }
             // The first bound is the one over all pools.
             if attempt == 1 {
-                bound = search.bound();
+                bound = bound.min(search.bound());
             }
             if self.best.is_none() && search.bound() <= self.least() {
                 self.reason = OUT_OF_THE_MONEY.to_owned();
@@ -282,9 +320,8 @@ impl<'a> Attempt<'a> {
         Err(self.reason)
     }
 
-    /// What an outcome must be worth to be of use.
     fn least(&self) -> f64 {
-        self.compiled.problem.reserve + self.config.min_surplus * 1e3
+        least(&self.compiled, self.config)
     }
 
     /// Plans an outcome and keeps the plan if it is the best.

@@ -55,7 +55,7 @@ impl Together {
 
 fn is_fair(auction: &Auction, verified: &Verified, floors: &Floors<'_>) -> bool {
     let scores = scores(auction, verified);
-    scores.iter().all(|(pair, score)| *score >= floors.of(*pair))
+    scores.iter().all(|(pair, score)| floors.of(*pair, *score) <= *score)
 }
 
 /// What each pair scores in a solution, in wei.
@@ -82,11 +82,19 @@ pub(super) fn floors(auction: &Auction, answers: &[(Answer, Duration)], pairs: &
     floors.into()
 }
 
-/// The same for single orders, each of which is solved by itself once it is asked for.
-pub(super) fn floors_of<'a>(auction: &'a Auction, answer: impl Fn(usize) -> &'a Answer + Send + Sync + 'a) -> Floors<'a> {
+/// The same for single orders, of which no score exceeds what `most` says: each is solved by itself once somebody has less than that.
+pub(super) fn floors_of<'a>(
+    auction: &'a Auction,
+    most: impl Fn(usize) -> U256 + Send + Sync + 'a,
+    answer: impl Fn(usize) -> &'a Answer + Send + Sync + 'a,
+) -> Floors<'a> {
     let orders = by_pair(auction);
-    Floors::new(move |pair| {
+    Floors::new(move |pair, score| {
         let orders = orders.get(&pair).map_or(&[][..], Vec::as_slice);
+        let most = orders.iter().map(|&index| most(index)).max().unwrap_or_default();
+        if most <= score {
+            return most;
+        }
         let scored = orders.iter().filter_map(|&index| answer(index).verified());
         scored.filter_map(|verified| scores(auction, verified).get(&pair).copied()).max().unwrap_or_default()
     })

@@ -84,6 +84,10 @@ impl Attempt<'_> {
             let manner = if course.best.is_none() { Manner::Hasty } else { Manner::Patient };
             self.settle_light(&mut opening, manner, course, stop);
             tried += 1;
+            if course.best.is_none() {
+                let why = course.why.clone();
+                (course.found)(Err(&why));
+            }
         }
     }
 
@@ -128,11 +132,12 @@ impl Attempt<'_> {
                 return;
             }
             rounds += 1;
-            if self.capped.get().is_none() {
-                self.cap(opening.prices());
-            } else if in_the_way.is_empty() {
+            let is_capped = self.capped.get().is_some();
+            if is_capped && in_the_way.is_empty() {
                 return;
-            } else {
+            }
+            self.cap(opening.prices());
+            if is_capped || course.best.is_none() {
                 out.extend(in_the_way);
             }
             if !self.reopen(opening, &out, course, choice.thrift, stop) {
@@ -251,7 +256,6 @@ impl Attempt<'_> {
             Err(reason) => {
                 tracing::debug!(%reason, "a choice that cannot be settled");
                 course.why = reason.clone();
-                (course.found)(Err(&reason));
                 return Err(reason);
             }
         };

@@ -15,6 +15,8 @@ use crate::batch::execute::from_f64;
 use crate::batch::prices::WEI_PER_UNIT;
 use crate::batch::reference;
 
+/// What a pair could have in a bid of its own need not be known closer where it is less than this part of what it has already.
+const FAR_BELOW: f64 = 0.5;
 /// A part of a fill that is as good as all.
 const WHOLE: f64 = 0.999;
 /// A part of a fill that is as good as none.
@@ -62,7 +64,8 @@ impl Attempt<'_> {
             pairs.entry([traded.trade.sell, traded.trade.buy]).or_default().push(k);
         }
         let claim = |(pair, trades): (Pair, Vec<usize>)| {
-            let surplus = self.own(pair) * (1.0 + FAIR);
+            let there: f64 = trades.iter().map(|&k| cleared.surplus(k)).sum();
+            let surplus = self.own(pair, FAR_BELOW * there) * (1.0 + FAIR);
             let price = self.single_path(pair, &trades, cleared).unwrap_or(0.0) * (1.0 + BETTER);
             // Who has nothing elsewhere claims nothing: his limit is kept in any case.
             (surplus > 0.0 || price > 0.0).then_some(Claim { trades, surplus, price })
@@ -72,9 +75,10 @@ impl Attempt<'_> {
         claims
     }
 
-    /// What a pair could have in a bid of its own.
-    pub(super) fn own(&self, pair: Pair) -> f64 {
-        f64::from(self.floors.of(pair)) / WEI_PER_UNIT
+    /// What a pair could have in a bid of its own; or more than that but no more than `surplus`.
+    fn own(&self, pair: Pair, surplus: f64) -> f64 {
+        let score = from_f64(surplus.max(0.0) * WEI_PER_UNIT).unwrap_or_default();
+        f64::from(self.floors.of(pair, score)) / WEI_PER_UNIT
     }
 
     /// Units bought for each unit sold if the best single path took all that a pair's trades sell.
@@ -246,7 +250,7 @@ impl Attempt<'_> {
         }
         let worse = |(pair, taken): &(&Pair, &Taken)| {
             let alone = reference::alone(self.auction, self.liquidity, self.config, **pair, taken.paid, taken.fills.len());
-            taken.surplus < self.own(**pair) || alone.is_some_and(|alone| alone > taken.got)
+            taken.surplus < self.own(**pair, taken.surplus * (1.0 - FAIR)) || alone.is_some_and(|alone| alone > taken.got)
         };
         let mut worse: Vec<usize> = pairs.par_iter().filter(worse).flat_map_iter(|(_, taken)| taken.fills.clone()).collect();
         worse.sort_unstable();

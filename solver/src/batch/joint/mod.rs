@@ -34,31 +34,31 @@ pub use attempt::{Attempt, NoBatch};
 /// A directed pair of tokens.
 pub type Pair = [Token; 2];
 
-/// What each pair could have in a bid of its own, in wei of score: found once somebody asks for it.
+/// What each pair could have in a bid of its own, in wei of score: found once somebody may have less.
 #[derive(Clone)]
-pub struct Floors<'a>(Arc<dyn Fn(Pair) -> U256 + Send + Sync + 'a>);
+pub struct Floors<'a>(Arc<dyn Fn(Pair, U256) -> U256 + Send + Sync + 'a>);
 
 impl<'a> Floors<'a> {
-    /// Those that `of` says.
-    pub fn new(of: impl Fn(Pair) -> U256 + Send + Sync + 'a) -> Self {
+    /// Those that `of` says, as [`Self::of`].
+    pub fn new(of: impl Fn(Pair, U256) -> U256 + Send + Sync + 'a) -> Self {
         Self(Arc::new(of))
     }
 
-    /// That of a pair.
-    pub fn of(&self, pair: Pair) -> U256 {
-        (self.0)(pair)
+    /// That of a pair; or more than that but no more than `score`, where it can be had with less work.
+    pub fn of(&self, pair: Pair, score: U256) -> U256 {
+        (self.0)(pair, score)
     }
 }
 
 impl Default for Floors<'_> {
     fn default() -> Self {
-        Self::new(|_| U256::ZERO)
+        Self::new(|_, _| U256::ZERO)
     }
 }
 
 impl From<FxHashMap<Pair, U256>> for Floors<'_> {
     fn from(known: FxHashMap<Pair, U256>) -> Self {
-        Self::new(move |pair| known.get(&pair).copied().unwrap_or_default())
+        Self::new(move |pair, _| known.get(&pair).copied().unwrap_or_default())
     }
 }
 
