@@ -1,21 +1,21 @@
 //! Prices: the minimum of the dual function, by a semismooth Newton method.
 //!
 //! The Hessian of the dual is a sum of rank-one terms, one a pair that trades, and of small blocks, one a larger market. The
-//! step solves (H + μI)s = −z on the tokens whose price is not held at its floor, by a Cholesky factorisation ([`skyline`]), and where that would fill up
+//! step solves (H + μI)s = −z on the tokens whose price is not held at its floor, by a Cholesky factorisation ([`cholesky`]), and where that would fill up
 //! by conjugate gradients with the diagonal as preconditioner; μ (Levenberg–Marquardt) falls while the quadratic model is right and rises when it is not, and no price moves by more
 //! than a share of itself in one step, which is doubled or cut likewise.
 //!
 //! Source: Diamandis, Resnick, Chitra, Angeris, "An Efficient Algorithm for Optimal Routing Through Constant Function Market
 //! Makers" (2023), for the dual; the damping and its constants are measured.
 
+mod cholesky;
 mod interior;
-mod skyline;
 
 pub(crate) use interior::{Settle, settle};
 
 use crate::market::Token;
 use crate::view::{Evaluation, Smoothing, View};
-use skyline::Skyline;
+use cholesky::Cholesky;
 
 /// Damping is measured against this many value units at least: against the order alone, dust fails.
 const DAMPING_SCALE: f64 = 5e3;
@@ -36,7 +36,7 @@ pub(crate) struct Workspace {
     product: Vec<f64>,
     /// Curvature of each token's price by itself.
     own: Vec<f64>,
-    factor: Skyline,
+    factor: Cholesky,
     /// Rows of the factor by token, and how many markets trade each token.
     place: Vec<u32>,
     degree: Vec<u32>,
@@ -322,29 +322,18 @@ impl Workspace {
             self.place[t as usize] = row as u32;
         }
         let (factor, place) = (&mut self.factor, &self.place);
-        // Only of tokens that may move.
-        let at = |a: u32, b: u32| {
+        factor.begin(n);
+        each_curvature(view, &self.current, |a, b, value| {
             let (a, b) = (place[a as usize] as usize, place[b as usize] as usize);
-            (a < n && b < n).then_some((a.max(b), a.min(b)))
-        };
-        factor.first.clear();
-        factor.first.extend(0..n as u32);
-        each_curvature(view, &self.current, |a, b, _| {
-            if let Some((row, column)) = at(a, b) {
-                factor.first[row] = factor.first[row].min(column as u32);
+            // Only of tokens that may move.
+            if a < n && b < n {
+                factor.add(a, b, value);
             }
         });
-        let done = factor.lay_out() <= SMALL.max(ROW * n) && {
-            each_curvature(view, &self.current, |a, b, value| {
-                if let Some((row, column)) = at(a, b) {
-                    *factor.at(row, column) += value;
-                }
-            });
-            for (row, &t) in touched.iter().enumerate() {
-                *factor.at(row, row) += self.own[t as usize];
-            }
-            factor.factorise(mu)
-        };
+        for (row, &t) in touched.iter().enumerate() {
+            factor.add(row, row, self.own[t as usize]);
+        }
+        let done = factor.factorise(mu, SMALL.max(ROW * n));
         if done {
             factor.solution.clear();
             factor.solution.extend(touched.iter().map(|&t| -self.current.surplus[t as usize]));
