@@ -76,7 +76,17 @@ impl<'a> Search<'a> {
             // Below that not even all the gas that leaving markets out would save makes a better choice of it.
             let below = self.to_beat() - spent * self.gas_value - FINE * view.scale();
             let mut nu: Vec<f64> = view.tokens.iter().map(|&t| start[t as usize]).collect();
-            let minimum = self.converge(&view, &mut nu, below)?;
+            let Some(minimum) = self.converge(&view, &mut nu, below) else {
+                // Nothing is known that is better: its prices say who is in the way.
+                let lost = |nu: Vec<f64>| Choice {
+                    margins: vec![0.0; kept.len()],
+                    prices: view.tokens.iter().copied().zip(nu).collect(),
+                    bound: f64::NEG_INFINITY,
+                    value: f64::NEG_INFINITY,
+                    kept: kept.clone(),
+                };
+                return (below == f64::NEG_INFINITY).then(|| lost(nu));
+            };
             let used = self.used(&view);
             // Orders that meet at a corner of their limits may rest at one price and trade at the next.
             if !minimum.converged || used == kept || !self.problem.served.is_empty() {

@@ -29,6 +29,8 @@ const LINEAR: f64 = 1e-5;
 const LEAST_SHARE: f64 = 0.02;
 /// Times that prices are refined around the best choice.
 const REFINEMENTS: usize = 4;
+/// Where orders are, gas is all that is lost: what is worth less than so many times all that is moved cannot be traded.
+const RAN_AWAY: f64 = 10.0;
 /// A gap to the bound that needs no more search: a part of the problem's scale.
 const GOOD: f64 = 1e-6;
 /// The part of its gas that a market must earn to matter.
@@ -78,11 +80,13 @@ impl Search<'_> {
         self.trading(view)
     }
 
-    /// Moves prices to the minimum of the dual of a choice, whose gas is paid for. `None` where that is `below` what is of use.
+    /// Moves prices to the minimum of the dual of a choice, whose gas is paid for. `None` where that is `below` what is of use, or below what any
+    /// flows can be worth: then there are none, and prices have run away from those who ask for what there is not.
     pub(super) fn converge(&mut self, view: &View, nu: &mut Vec<f64>, below: f64) -> Option<Minimum> {
         let smoothing = Smoothing { gas: None, gas_value: self.gas_value, linear: Some(FINE) };
-        let stop = Stop { tolerance: 1e-9, iterations: STEPS, progress: 0.0, below };
         let has_offers = !self.problem.served.is_empty();
+        let below = if has_offers { below.max(-RAN_AWAY * view.scale()) } else { below };
+        let stop = Stop { tolerance: 1e-9, iterations: STEPS, progress: 0.0, below };
         let start = nu.clone();
         if has_offers {
             let [from, to] = ON_CHOICE;

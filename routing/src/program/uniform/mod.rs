@@ -147,8 +147,8 @@ impl Distance {
     /// prices that stay, payments are exact.
     const fn reaches(self) -> &'static [(f64, f64)] {
         match self {
-            Self::Far => &[(0.05, 1e-2), (0.02, 3e-3), (4e-3, 1e-3), (1e-3, 1e-3)],
-            Self::Near => &[(0.02, 1e-3), (3e-3, 1e-3), (3e-4, 3e-4), (1e-5, 3e-4), (0.0, 3e-4)],
+            Self::Far => &[(0.08, 1e-2), (1e-2, 1e-3)],
+            Self::Near => &[(0.02, 1e-3), (2e-3, 1e-3), (1e-5, 3e-4), (0.0, 3e-4)],
             Self::Close => &[(1e-3, 3e-4), (1e-5, 3e-4), (0.0, 3e-4)],
         }
     }
