@@ -1,8 +1,11 @@
 //! What the best single path would pay: no pair of a batch gets a worse price, fees counted.
 
+use std::sync::{Mutex, PoisonError};
+
 use alloy_primitives::U256;
 use ballast_adapters::Venue;
-use ballast_routing::Paths;
+use ballast_routing::{Path, Paths};
+use rustc_hash::FxHashMap;
 
 use super::Liquidity;
 use super::compile::value;
@@ -14,25 +17,49 @@ use crate::config::Config;
 /// Longest paths that are compared with.
 const HOPS: usize = 3;
 
-/// Atoms of the second token of a pair that `paid` atoms of the first would buy along the best single path of the given liquidity, for
-/// as many `orders`, in a settlement of their own that they pay the gas of; `None` where no path leads there or the gas is more than what is paid.
-pub(super) fn alone(
-    auction: &Auction,
-    liquidity: &Liquidity,
-    config: &Config,
-    pair: Pair,
-    paid: U256,
-    orders: usize,
-) -> Option<U256> {
-    let [sell, buy] = pair;
-    let (markets, hops) = (liquidity.snapshot.markets(), liquidity.snapshot.hops());
-    let amount = value(liquidity, sell, paid)?;
-    let path = Paths::new(markets, hops, (sell, buy), HOPS).best(amount, liquidity.gas_price, |_| Some(0.0))?;
-    let further = config.trade_gas.checked_mul(orders.saturating_sub(1) as u64)?;
-    let gas = config.settlement_gas.checked_add(further)?.checked_add(path.gas as u64)?;
-    let stake = paid.checked_sub(fee(auction, liquidity, sell, gas)?)?;
-    path.hops.iter().try_fold(stake, |amount, hop| {
-        let market = &auction.pools[liquidity.pool(hop.market)].market;
-        market.amount_out(usize::from(hop.input), usize::from(hop.output), amount).ok()
-    })
+/// Amounts that differ by no more than this part go the same way.
+const SAME: f64 = 1e-9;
+
+/// Best single paths of the given liquidity, each looked for once.
+pub(super) struct Reference<'a> {
+    auction: &'a Auction,
+    liquidity: &'a Liquidity,
+    config: &'a Config,
+    /// Of each pair: the best path for an amount, if there is one.
+    known: Mutex<FxHashMap<Pair, Vec<(f64, Option<Path>)>>>,
+}
+
+impl<'a> Reference<'a> {
+    pub fn new(auction: &'a Auction, liquidity: &'a Liquidity, config: &'a Config) -> Self {
+        Self { auction, liquidity, config, known: Mutex::default() }
+    }
+
+    /// Atoms of the second token of a pair that `paid` atoms of the first would buy along the best single path, for as many `orders`, in a
+    /// settlement of their own that they pay the gas of; `None` where no path leads there or the gas is more than what is paid.
+    pub fn alone(&self, pair: Pair, paid: U256, orders: usize) -> Option<U256> {
+        let Self { auction, liquidity, config, .. } = *self;
+        let [sell, _] = pair;
+        let path = self.path(pair, value(liquidity, sell, paid)?)?;
+        let further = config.trade_gas.checked_mul(orders.saturating_sub(1) as u64)?;
+        let gas = config.settlement_gas.checked_add(further)?.checked_add(path.gas as u64)?;
+        let stake = paid.checked_sub(fee(auction, liquidity, sell, gas)?)?;
+        path.hops.iter().try_fold(stake, |amount, hop| {
+            let market = &auction.pools[liquidity.pool(hop.market)].market;
+            market.amount_out(usize::from(hop.input), usize::from(hop.output), amount).ok()
+        })
+    }
+
+    fn path(&self, pair: Pair, amount: f64) -> Option<Path> {
+        // What a thread that panicked leaves is whole: each is added at once.
+        let lock = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |known: &&(f64, Option<Path>)| (known.0 - amount).abs() <= SAME * amount;
+        if let Some((_, path)) = lock().get(&pair).and_then(|known| known.iter().find(same)) {
+            return path.clone();
+        }
+        let (markets, hops) = (self.liquidity.snapshot.markets(), self.liquidity.snapshot.hops());
+        let [sell, buy] = pair;
+        let path = Paths::new(markets, hops, (sell, buy), HOPS).best(amount, self.liquidity.gas_price, |_| Some(0.0));
+        lock().entry(pair).or_default().push((amount, path.clone()));
+        path
+    }
 }

@@ -13,6 +13,7 @@ use super::{Floors, Joint, Obstacle, Welfare};
 use crate::auction::Auction;
 use crate::batch::Liquidity;
 use crate::batch::cycles::{Arbitrage, arbitrage};
+use crate::batch::reference::Reference;
 use crate::batch::step::{Step, Way};
 use crate::config::Config;
 
@@ -25,6 +26,7 @@ pub struct Attempt<'a> {
     pub(super) liquidity: &'a Liquidity,
     pub(super) config: &'a Config,
     pub(super) floors: Floors<'a>,
+    pub(super) reference: Reference<'a>,
     pub(super) members: Vec<Member>,
     pub(super) batch: Batch,
     /// The same where no more is counted of what is left over than could be handed out: once a choice that counted more went badly.
@@ -86,7 +88,8 @@ impl<'a> Attempt<'a> {
         let batch = Batch::new(&liquidity.snapshot, legs, &leftovers(&members), gas).map_err(|e| e.to_string())?;
         let batch = batch.with_most_gas(config.max_gas as f64);
         let (capped, lessons) = (OnceLock::new(), Lessons::default());
-        Ok(Self { auction, liquidity, config, floors, members, batch, capped, lessons, best: None, heavy: 0.0 })
+        let reference = Reference::new(auction, liquidity, config);
+        Ok(Self { auction, liquidity, config, floors, reference, members, batch, capped, lessons, best: None, heavy: 0.0 })
     }
 
     /// The same where gas at less than so many times its cost is known to be too much.

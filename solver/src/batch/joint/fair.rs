@@ -13,7 +13,6 @@ use super::prices::{Part, Prices};
 use super::{Attempt, Fill, NoBatch, Pair};
 use crate::batch::execute::from_f64;
 use crate::batch::prices::WEI_PER_UNIT;
-use crate::batch::reference;
 
 /// What a pair could have in a bid of its own need not be known closer where it is less than this part of what it has already.
 const FAR_BELOW: f64 = 0.5;
@@ -85,7 +84,7 @@ impl Attempt<'_> {
     fn single_path(&self, pair: Pair, trades: &[usize], cleared: &Cleared) -> Option<f64> {
         let [sell, buy] = pair.map(|token| self.liquidity.units.get(token).unwrap_or(0.0));
         let paid: f64 = trades.iter().map(|&k| cleared.amounts(k)[0] + cleared.trades[k].trade.fee[0]).sum();
-        let got = reference::alone(self.auction, self.liquidity, self.config, pair, from_f64(paid / sell)?, trades.len())?;
+        let got = self.reference.alone(pair, from_f64(paid / sell)?, trades.len())?;
         Some(f64::from(got) * buy / paid)
     }
 
@@ -249,7 +248,7 @@ impl Attempt<'_> {
             }
         }
         let worse = |(pair, taken): &(&Pair, &Taken)| {
-            let alone = reference::alone(self.auction, self.liquidity, self.config, **pair, taken.paid, taken.fills.len());
+            let alone = self.reference.alone(**pair, taken.paid, taken.fills.len());
             taken.surplus < self.own(**pair, taken.surplus * (1.0 - FAIR)) || alone.is_some_and(|alone| alone > taken.got)
         };
         let mut worse: Vec<usize> = pairs.par_iter().filter(worse).flat_map_iter(|(_, taken)| taken.fills.clone()).collect();

@@ -12,7 +12,6 @@ use rustc_hash::FxHashMap;
 use super::Attempt;
 use super::orders::Member;
 use crate::batch::compile::value;
-use crate::batch::reference;
 
 /// How much of what orders gain at the reference prices one price a token may leave them with.
 const EASY: f64 = 2.0;
@@ -71,7 +70,7 @@ impl Attempt<'_> {
             return limit;
         }
         let paid = member.order(self.auction).sell_amount;
-        let path = reference::alone(self.auction, self.liquidity, self.config, [sell, buy], paid, 1);
+        let path = self.reference.alone([sell, buy], paid, 1);
         let path = path.and_then(|got| value(self.liquidity, buy, got));
         path.map_or(limit, |got| limit.max(got / sell_amount))
     }
