@@ -20,13 +20,15 @@ const HOPS: usize = 3;
 /// Amounts that differ by no more than this part go the same way.
 const SAME: f64 = 1e-9;
 
+/// An amount and the best path for it, if there is one.
+type Best = (f64, Option<Path>);
+
 /// Best single paths of the given liquidity, each looked for once.
 pub(super) struct Reference<'a> {
     auction: &'a Auction,
     liquidity: &'a Liquidity,
     config: &'a Config,
-    /// Of each pair: the best path for an amount, if there is one.
-    known: Mutex<FxHashMap<Pair, Vec<(f64, Option<Path>)>>>,
+    known: Mutex<FxHashMap<Pair, Vec<Best>>>,
 }
 
 impl<'a> Reference<'a> {
@@ -52,7 +54,7 @@ impl<'a> Reference<'a> {
     fn path(&self, pair: Pair, amount: f64) -> Option<Path> {
         // What a thread that panicked leaves is whole: each is added at once.
         let lock = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |known: &&(f64, Option<Path>)| (known.0 - amount).abs() <= SAME * amount;
+        let same = |known: &&Best| (known.0 - amount).abs() <= SAME * amount;
         if let Some((_, path)) = lock().get(&pair).and_then(|known| known.iter().find(same)) {
             return path.clone();
         }

@@ -19,6 +19,9 @@ const ATTEMPTS: usize = 6;
 /// What doubles may have rounded away of an order.
 const ROUNDED: f64 = 1e-9;
 
+/// Why an order has no solution: it was not looked at for long enough.
+const TIME: &str = "time or work ran out";
+
 /// Why an order has no solution: no routing reaches its limit and pays for its gas.
 const OUT_OF_THE_MONEY: &str = "out of the money";
 
@@ -282,6 +285,9 @@ impl<'a> Attempt<'a> {
         if bound <= self.least() {
             return Err(OUT_OF_THE_MONEY.to_owned());
         }
+        if (self.stop)() {
+            return Err(TIME.to_owned());
+        }
         for attempt in 1..=ATTEMPTS {
             let barred = self.barred.clone();
             let mut search = Search::new(&self.liquidity.snapshot, &compiled.problem, warm, &barred, &budget);
@@ -329,7 +335,7 @@ impl<'a> Attempt<'a> {
         if outcome.flows.is_empty() || outcome.certificate.value <= self.least() {
             self.reason = match outcome.status {
                 _ if outcome.certificate.bound <= self.least() => OUT_OF_THE_MONEY,
-                Status::Budget => "time or work ran out",
+                Status::Budget => TIME,
                 _ => "not worth its gas",
             }
             .to_owned();

@@ -10,7 +10,7 @@ use tracing::Span;
 
 use super::order::{Answer, Setting};
 use crate::auction::Auction;
-use crate::batch::joint::{Attempt, Floors, NoBatch, Pair};
+use crate::batch::joint::{Attempt, Floors, Found, Pair};
 use crate::batch::{Bid, Joint};
 use crate::settlement::{Verified, verify};
 
@@ -194,16 +194,21 @@ impl Setting<'_> {
         let began = Instant::now();
         let floors = attempt.floors().clone();
         let mut best: Result<Together, String> = Err("no two orders gain by going together".to_owned());
-        let mut found = |joint: Result<Joint, &NoBatch>| {
-            match joint.map_err(ToString::to_string).and_then(|joint| self.verified(id, joint, &floors)) {
+        let mut found = |found: Found<'_>| match found {
+            Found::Better(joint) => match self.verified(id, *joint, &floors) {
                 Ok((verified, joint)) => {
                     sink(&verified);
                     best = Ok(Together { verified, joint, took: began.elapsed() });
                 }
                 Err(why) if best.is_err() => best = Err(why),
                 Err(_) => {}
+            },
+            Found::Settled(why) => {
+                if let (Some(why), Err(reason)) = (why, &mut best) {
+                    *reason = why.to_string();
+                }
+                tried(best.as_ref().ok());
             }
-            tried(best.as_ref().ok());
         };
         let welfare = attempt.solve(self.warm, self.stop, &mut found).map_err(|why| why.to_string())?;
         best.map(|mut best| {

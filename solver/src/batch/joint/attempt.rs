@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use ballast_routing::{Batch, Budget, Distance, Extent, GasPrice, Hop, Joint as Choice, Token};
 
 use super::clear::{Chosen, Cleared, LITTLE, Lessons};
-use super::course::{Best, Course, MOST_THRIFT};
+use super::course::{Best, Course, Found, MOST_THRIFT};
 use super::fair::Manner;
 use super::leftovers::leftovers;
 use super::orders::Member;
@@ -107,8 +107,8 @@ impl<'a> Attempt<'a> {
         self.heavy
     }
 
-    /// Solves it, from `warm` prices. Each batch that is better than those before goes to `found`, and why a choice comes to none. Returns what
-    /// the best is worth: of that more is known in the end than when it was found.
+    /// Solves it, from `warm` prices. What is found goes to `found`. Returns what the best is worth: of that more is known in the end than when it
+    /// was found.
     ///
     /// # Errors
     /// Why there is no batch.
@@ -116,7 +116,7 @@ impl<'a> Attempt<'a> {
         &mut self,
         warm: Option<&[f64]>,
         stop: &(dyn Fn() -> bool + Sync),
-        found: &mut dyn FnMut(Result<Joint, &NoBatch>),
+        found: &mut dyn FnMut(Found<'_>),
     ) -> Result<Welfare, NoBatch> {
         let mut course = Course {
             lessons: std::mem::take(&mut self.lessons),

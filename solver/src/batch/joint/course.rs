@@ -59,8 +59,24 @@ pub(super) struct Course<'f> {
     pub heavy: f64,
     /// Why the last choice is none.
     pub why: NoBatch,
-    /// Is told what comes of each choice.
-    pub found: &'f mut dyn FnMut(Result<Joint, &NoBatch>),
+    /// Is told what is found.
+    pub found: &'f mut dyn FnMut(Found<'_>),
+}
+
+/// What is found on the way to the best batch.
+#[derive(Debug)]
+pub enum Found<'a> {
+    /// A batch that is better than those before.
+    Better(Box<Joint>),
+    /// No more comes of a choice. Why there is no batch yet, if there is none.
+    Settled(Option<&'a NoBatch>),
+}
+
+impl Course<'_> {
+    fn settled(&mut self) {
+        let why = self.best.is_none().then_some(&self.why);
+        (self.found)(Found::Settled(why));
+    }
 }
 
 impl Attempt<'_> {
@@ -71,23 +87,23 @@ impl Attempt<'_> {
             if thrift < BELOW * course.heavy && k + 1 < THRIFT.len() {
                 continue;
             }
+            if tried > 0 && stop() {
+                break;
+            }
             let Course { prices, lessons, .. } = &*course;
             let start = Start { warm: prices.as_deref(), out: &[], barred: &lessons.barred, thrift };
             let Some(mut opening) = self.batch().open(start, &self.budget(stop)) else { break };
             course.bound = course.bound.min(opening.bound());
             course.prices = Some(opening.prices().to_vec());
             let well = |best: &Best| best.welfare.realised >= WELL * opening.value();
-            if tried == TRIES || course.best.as_ref().is_some_and(well) || stop() {
+            if tried == TRIES || course.best.as_ref().is_some_and(well) {
                 break;
             }
             // Something is to be there soon.
             let manner = if course.best.is_none() { Manner::Hasty } else { Manner::Patient };
             self.settle_light(&mut opening, manner, course, stop);
             tried += 1;
-            if course.best.is_none() {
-                let why = course.why.clone();
-                (course.found)(Err(&why));
-            }
+            course.settled();
         }
     }
 
@@ -227,7 +243,9 @@ impl Attempt<'_> {
         }
         self.lighten(&mut opening, course, stop);
         let choice = opening.settle(Effort::Full, &self.budget(stop))?;
-        self.consider(&choice, Manner::Patient, out, course, stop).ok().flatten()
+        let gone = self.consider(&choice, Manner::Patient, out, course, stop);
+        course.settled();
+        gone.ok().flatten()
     }
 
     /// Settles a choice without the members that are `out`; those that had to leave besides, if it is the best so far.
@@ -269,7 +287,7 @@ impl Attempt<'_> {
         let (mut choice, out) = (choice.clone(), out.iter().chain(&gone).copied().collect::<Vec<usize>>());
         out.iter().for_each(|&m| choice.parts[m] = 0.0);
         course.best = Some(Best { choice, of_all, welfare: joint.welfare, out });
-        (course.found)(Ok(Joint { displaced, attempts: course.attempts, ..joint }));
+        (course.found)(Found::Better(Box::new(Joint { displaced, attempts: course.attempts, ..joint })));
         Ok(Some(gone))
     }
 

@@ -30,6 +30,7 @@ use rustc_hash::FxHashMap;
 use super::cycles::Arbitrage;
 use super::step::{Swap, Way};
 pub use attempt::{Attempt, NoBatch};
+pub use course::Found;
 
 /// A directed pair of tokens.
 pub type Pair = [Token; 2];

@@ -10,7 +10,7 @@ use ballast_wire::intent::Asset;
 use super::Left;
 use super::party::Party;
 use crate::auction::Auction;
-use crate::batch::joint::{Attempt, Floors, NoBatch};
+use crate::batch::joint::{Attempt, Floors, Found, NoBatch};
 use crate::batch::{Bid, Joint, Liquidity};
 use crate::config::Config;
 use crate::intent::Task;
@@ -82,8 +82,9 @@ impl Round {
             // Where somebody has to ask again, a better batch of the same orders is of no use.
             let missed = AtomicBool::new(false);
             let halt = || missed.load(Ordering::Relaxed) || stop();
-            let mut found = |joint: Result<Joint, &NoBatch>| {
-                let Ok(joint) = joint else { return };
+            let mut found = |found: Found<'_>| {
+                let Found::Better(joint) = found else { return };
+                let joint = *joint;
                 match self.verified(config, &joint) {
                     Ok(verified) => {
                         let good = parties.iter().flatten().all(|party| party.judge(auction, &verified).is_ok());
