@@ -14,6 +14,7 @@
 //! ```text
 //! Markets ── Snapshot::new ──► Snapshot            flat arrays, the graph of hops
 //!                                 │ clearing_prices ──► warm prices, once for many problems
+//!                                 │ Ceiling ──► what no routing of an order can be worth: most that are of no use are seen by that
 //! Problem ────────────────────► solve ──► Outcome  { flows, fills, prices, certificate, status }
 //!                                 │  path      the best single path and the best few: incumbents
 //!                                 │  dual      prices of a choice of markets, by Newton or an interior point: its worth

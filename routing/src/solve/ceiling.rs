@@ -70,7 +70,8 @@ impl<'a> Ceiling<'a> {
             });
             (nu[token as usize], least) = (from * (way * part).exp(), value);
         }
-        least
+        // What is no number bounds nothing.
+        if least.is_nan() { f64::INFINITY } else { least }
     }
 
     /// Markets that hold one of these tokens.
