@@ -162,6 +162,9 @@ impl Setting<'_> {
             return Vec::new();
         }
         let solve = |(id, orders): (usize, &Vec<usize>)| {
+            if (self.stop)() {
+                return None;
+            }
             let _span = span.enter();
             let attempt = self.attempt(orders, Floors::default());
             let solved = attempt.and_then(|mut attempt| self.solve(id as u64 + 1, &mut attempt, &|_| {}, &mut |_| {}));
