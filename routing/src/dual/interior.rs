@@ -331,6 +331,12 @@ pub(crate) fn settle(view: &View, nu: &mut [f64], how: Settle, work: &mut Worksp
     let start = nu.to_vec();
     let hold_at = |mu: f64| how.hold * (mu / from.max(to)).sqrt();
     let held = |nu: &[f64], mu: f64| 0.5 * hold_at(mu) * nu.iter().zip(&start).map(|(a, b)| (a - b) * (a - b)).sum::<f64>();
+    // What holds a price and what keeps it above its floor: slope and curvature.
+    let pull = |t: usize, price: f64, mu: f64| {
+        let above = above(price, view.floor[t]);
+        let fence = if how.is_fenced() { mu / above } else { 0.0 };
+        [hold_at(mu) * (price - start[t]) - fence, hold_at(mu) + fence / above]
+    };
     work.prepare(nu.len());
     view.evaluate(nu, &smoothing, &mut work.current);
     let (mut evaluations, mut converged) = (1, false);
@@ -342,10 +348,9 @@ pub(crate) fn settle(view: &View, nu: &mut [f64], how: Settle, work: &mut Worksp
         }
         work.touch(view, nu);
         for t in work.touched.iter().map(|&t| t as usize) {
-            let above = above(nu[t], view.floor[t]);
-            let fence = if how.is_fenced() { mu / above } else { 0.0 };
-            work.current.surplus[t] += hold_at(mu) * (nu[t] - start[t]) - fence;
-            work.own[t] = hold_at(mu) + fence / above;
+            let [force, curvature] = pull(t, nu[t], mu);
+            work.current.surplus[t] += force;
+            work.own[t] = curvature;
         }
         work.newton_step(view, damping);
         let (mut slope, [of_share, mut length]) = corners.turn(&how, view, &work.current, &work.step, mu);
@@ -378,9 +383,7 @@ pub(crate) fn settle(view: &View, nu: &mut [f64], how: Settle, work: &mut Worksp
                 break;
             }
             for t in work.touched.iter().map(|&t| t as usize) {
-                let fence = if how.is_fenced() { mu / above(work.trial_nu[t], view.floor[t]) } else { 0.0 };
-                let price = work.trial_nu[t];
-                rises += (work.trial.surplus[t] + hold_at(mu) * (price - start[t]) - fence) * work.step[t];
+                rises += (work.trial.surplus[t] + pull(t, work.trial_nu[t], mu)[0]) * work.step[t];
             }
             // Where a straight line between the slopes has none.
             length *= (slope / (slope - rises.max(0.0))).clamp(SHORTER.0, SHORTER.1);

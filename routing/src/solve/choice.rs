@@ -77,15 +77,13 @@ impl<'a> Search<'a> {
             let below = self.to_beat() - spent * self.gas_value - FINE * view.scale();
             let mut nu: Vec<f64> = view.tokens.iter().map(|&t| start[t as usize]).collect();
             let Some(minimum) = self.converge(&view, &mut nu, below) else {
-                // Nothing is known that is better: its prices say who is in the way.
-                let lost = |nu: Vec<f64>| Choice {
-                    margins: vec![0.0; kept.len()],
-                    prices: view.tokens.iter().copied().zip(nu).collect(),
-                    bound: f64::NEG_INFINITY,
-                    value: f64::NEG_INFINITY,
-                    kept: kept.clone(),
-                };
-                return (below == f64::NEG_INFINITY).then(|| lost(nu));
+                if below > f64::NEG_INFINITY || self.problem.served.is_empty() {
+                    return None;
+                }
+                // It cannot be traded, and nothing is known that is better: its prices say who is in the way.
+                let prices = view.tokens.iter().copied().zip(nu).collect();
+                let (bound, value, margins) = (f64::NEG_INFINITY, f64::NEG_INFINITY, vec![0.0; kept.len()]);
+                return Some(Choice { kept, bound, value, prices, margins });
             };
             let used = self.used(&view);
             // Orders that meet at a corner of their limits may rest at one price and trade at the next.

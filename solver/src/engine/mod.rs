@@ -116,7 +116,7 @@ pub fn run_with(
     let mosts: Vec<OnceLock<Most>> = auction.orders.iter().map(|_| OnceLock::new()).collect();
     let most = |index: usize| *mosts[index].get_or_init(|| Most::new(auction, &liquidity, config, &ceiling, index));
     let worth = |index: usize| most(index).worth;
-    let setting = Setting { auction, liquidity: &liquidity, config, warm: Some(&warm), most: &worth, stop };
+    let setting = Setting { auction, liquidity: &liquidity, config, warm: Some(&warm), most: Some(&worth), stop };
     let pass = |index: usize, depth: Depth| {
         let began = Instant::now();
         let _span = tracing::debug_span!("order", uid = %auction.orders[index].uid).entered();

@@ -144,7 +144,7 @@ pub fn answer(
     warm: Option<&[f64]>,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Answer {
-    attempt(Setting { auction, liquidity, config, warm, most: &|_| f64::INFINITY, stop }, index, &[], Depth::All, None)
+    attempt(Setting { auction, liquidity, config, warm, most: None, stop }, index, &[], Depth::All, None)
 }
 
 /// The same, but shows the first solution, verified, to `early` as soon as there is one.
@@ -157,7 +157,7 @@ pub fn answer_early(
     stop: &(dyn Fn() -> bool + Sync),
     early: &mut dyn FnMut(Filled),
 ) -> Answer {
-    attempt(Setting { auction, liquidity, config, warm, most: &|_| f64::INFINITY, stop }, index, &[], Depth::All, Some(early))
+    attempt(Setting { auction, liquidity, config, warm, most: None, stop }, index, &[], Depth::All, Some(early))
 }
 
 /// What the orders of an auction are solved on.
@@ -169,7 +169,7 @@ pub(super) struct Setting<'a> {
     /// Prices to start from.
     pub warm: Option<&'a [f64]>,
     /// What no routing of an order on this liquidity is worth more than, in the terms of its problem, where that is known.
-    pub most: &'a (dyn Fn(usize) -> f64 + Sync),
+    pub most: Option<&'a (dyn Fn(usize) -> f64 + Sync)>,
     pub stop: &'a (dyn Fn() -> bool + Sync),
 }
 
@@ -273,7 +273,8 @@ impl<'a> Attempt<'a> {
             return Err("no reference price for the bought token, so nothing scores".to_owned());
         }
         let reason = "no executable plan".to_owned();
-        Ok(Self { auction, liquidity, config, index, compiled, most: most(index), stop, barred: Vec::new(), best: None, reason })
+        let most = most.map_or(f64::INFINITY, |most| most(index));
+        Ok(Self { auction, liquidity, config, index, compiled, most, stop, barred: Vec::new(), best: None, reason })
     }
 
     /// Solves, plans and verifies. What cannot be executed, or gives more than a sane pool would, is barred, and it is solved again;

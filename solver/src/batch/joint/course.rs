@@ -96,7 +96,7 @@ impl Attempt<'_> {
             course.bound = course.bound.min(opening.bound());
             course.prices = Some(opening.prices().to_vec());
             let well = |best: &Best| best.welfare.realised >= WELL * opening.value();
-            if tried == TRIES || course.best.as_ref().is_some_and(well) {
+            if tried == TRIES || course.best.as_ref().is_some_and(well) || stop() {
                 break;
             }
             // Something is to be there soon.
