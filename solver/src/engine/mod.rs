@@ -27,6 +27,7 @@ use tracing::Span;
 use crate::auction::{Auction, Drops, Subject};
 use crate::batch::Liquidity;
 use crate::batch::execute::from_f64;
+use crate::batch::joint::MANY;
 use crate::batch::prices::WEI_PER_UNIT;
 use crate::config::Config;
 use crate::settlement::Verified;
@@ -149,15 +150,20 @@ pub fn run_with(
     // much, and, where that may be worth less, single bids only.
     let (mut beside, mut apart): (Option<(U256, Sequence)>, Option<Sequence>) = (None, None);
     let mut tried = |batch: Option<&Together>| {
+        let orders = 0..auction.orders.len();
+        let alone = |k: usize| (k, first(k));
+        // Orders of the batch can wait where there are many, as their own bids are hardly worth more.
+        let can_wait = orders.len() > MANY && batch.is_some_and(Together::is_ahead);
         let score = |k| first(k).verified().map(Verified::score).unwrap_or_default();
-        let promised = (0..auction.orders.len()).into_par_iter().map(score).reduce(|| U256::ZERO, U256::saturating_add);
-        let singles = || (0..auction.orders.len()).map(|k| (k, first(k)));
-        if batch.is_none_or(|batch| batch.verified.score() < promised) {
-            apart.get_or_insert_with(|| strategy("single orders in sequence", |_| setting.in_sequence(None, singles())));
+        let promised = || orders.clone().into_par_iter().map(score).reduce(|| U256::ZERO, U256::saturating_add);
+        if !can_wait && batch.map_or(U256::ZERO, |batch| batch.verified.score()) < promised() {
+            let sequence = || strategy("single orders in sequence", |_| setting.in_sequence(None, orders.clone().map(alone)));
+            apart.get_or_insert_with(sequence);
         }
         let new = batch.filter(|batch| beside.as_ref().is_none_or(|(of, _)| *of != batch.verified.score()));
         if let Some(batch) = new {
-            let sent = singles().filter(|(_, answer)| !batch.is_outdone(auction, answer));
+            let others = orders.filter(|&k| !batch.fills(k)).map(alone);
+            let sent = others.filter(|(_, answer)| !batch.is_outdone(auction, answer));
             let found = strategy("in sequence", |_| setting.in_sequence(Some(batch), sent));
             beside = Some((batch.verified.score(), found));
         }

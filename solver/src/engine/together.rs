@@ -14,6 +14,9 @@ use crate::batch::joint::{Attempt, Floors, Found, Pair};
 use crate::batch::{Bid, Joint};
 use crate::settlement::{Verified, verify};
 
+/// Single bids, one after another, are hardly worth more than this part of a batch's bound.
+const AHEAD: f64 = 0.6;
+
 /// Several orders filled by one settlement.
 #[derive(Debug, Clone)]
 pub struct Together {
@@ -29,6 +32,11 @@ impl Together {
     /// Whether it fills an order, by its place in the auction.
     pub fn fills(&self, order: usize) -> bool {
         self.verified.fills().iter().any(|fill| fill.order == order)
+    }
+
+    /// Whether single bids, one after another, are hardly worth more, as far as that is known without them.
+    pub(super) fn is_ahead(&self) -> bool {
+        self.joint.welfare.realised >= AHEAD * self.joint.welfare.bound
     }
 
     /// Value units that it is worth.

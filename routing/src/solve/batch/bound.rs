@@ -14,7 +14,7 @@ use crate::view::View;
 /// Times that prices are looked for with gas at what it is worth.
 const ROUNDS: usize = 4;
 /// What gas is worth has been found where it changes by no more than this part.
-const FOUND: f64 = 0.02;
+const FOUND: f64 = 0.03;
 
 /// A bound at some prices, and what a unit of gas is worth there beyond its cost.
 pub(super) struct Bound {
@@ -67,7 +67,7 @@ impl Batch {
         let mut problem = Problem { limits: Vec::new(), ..self.problem.clone() };
         problem.wanted.extend(self.floors.iter().map(|&(token, weight)| Wanted { token, weight, free: false }));
         let (mut least, mut thrift, mut prices) = (f64::INFINITY, 1.0, prices.to_vec());
-        for _ in 0..ROUNDS {
+        for round in 1..=ROUNDS {
             problem.gas.price = self.problem.gas.price * thrift;
             let mut search = Search::new(&self.snapshot, &problem, None, &[], budget);
             search.prices.clone_from_slice(&prices);
@@ -77,7 +77,8 @@ impl Batch {
             let found = self.bound_at(&view, &prices, self.problem.gas.fixed, thrift);
             least = least.min(found.value);
             let dearer = 1.0 + found.dearer / self.problem.gas.price;
-            if !dearer.is_finite() || (dearer / thrift - 1.0).abs() <= FOUND || budget.is_spent() {
+            let is_found = !dearer.is_finite() || (dearer / thrift - 1.0).abs() <= FOUND;
+            if is_found || round == ROUNDS || budget.is_spent() {
                 least = least.min(found.value - self.saved_by_tokens(&view, &found.prices, found.gas_value));
                 break;
             }

@@ -6,7 +6,7 @@ use ballast_routing::{Effort, Joint as Choice, Opening, Start};
 use super::attempt::NoBatch;
 use super::clear::Lessons;
 use super::fair::Manner;
-use super::{Attempt, Joint, Welfare};
+use super::{Attempt, Joint, MANY, Welfare};
 
 /// Times that a batch is chosen again without those that were left out of the one before.
 const AGAIN: usize = 4;
@@ -17,6 +17,9 @@ const CHEAPER: [f64; 2] = [1.4, 1.0];
 /// What gas is counted at more times where it is too much still; the square of it where it is more than so many times too much.
 const DEARER: f64 = 1.5;
 const FAR_TOO_MUCH: f64 = 1.3;
+/// Of many orders, what a choice may take of the gas that a settlement may: whole ones that are not filled leave theirs, and where that is
+/// too little a few trades go.
+const ROOM: f64 = 1.1;
 /// Where a choice takes less than this part of the gas that it may, one between it and the one before is tried, so often.
 const FULL: f64 = 0.93;
 const HALVES: usize = 6;
@@ -31,8 +34,6 @@ const WELL: f64 = 0.97;
 const BADLY: f64 = 0.9;
 /// Times that a choice is made again where that went badly.
 const WITHOUT: usize = 3;
-/// More orders than these take so long that the first batch is not waited for.
-const MANY: usize = 200;
 
 /// What came of the best choice so far.
 pub(super) struct Best {
@@ -82,7 +83,7 @@ impl Course<'_> {
 impl Attempt<'_> {
     /// Choices with gas counted at more and less than its cost: the first that can be settled at once, others until one is settled well.
     pub(super) fn choose(&self, course: &mut Course<'_>, stop: &(dyn Fn() -> bool + Sync)) {
-        let mut tried = 0;
+        let (mut tried, mut is_bounded) = (0, false);
         for (k, &thrift) in THRIFT.iter().enumerate() {
             if thrift < BELOW * course.heavy && k + 1 < THRIFT.len() {
                 continue;
@@ -103,6 +104,15 @@ impl Attempt<'_> {
             let manner = if course.best.is_none() { Manner::Hasty } else { Manner::Patient };
             self.settle_light(&mut opening, manner, course, stop);
             tried += 1;
+            let went_badly = course.best.as_ref().is_some_and(|best| best.welfare.realised < BADLY * opening.value());
+            if self.is_large() && course.attempts == 1 && went_badly {
+                // A better one comes before all else, which takes long.
+                continue;
+            }
+            if course.best.is_some() && !is_bounded && !stop() {
+                course.bound = course.bound.min(self.batch.least_bound(opening.prices(), &self.budget(stop)));
+                is_bounded = true;
+            }
             course.settled();
         }
     }
@@ -118,7 +128,7 @@ impl Attempt<'_> {
         let (mut out, mut rounds) = (Vec::new(), 0);
         // What is given is not scored, and stays in any case.
         let most = if self.gives() { 0 } else { WITHOUT };
-        if self.members.len() > MANY && self.capped.get().is_none() && !self.gives() {
+        if self.is_large() && self.capped.get().is_none() && !self.gives() {
             // Where there are many it mostly goes badly, and takes long to find that out.
             self.cap(opening.prices());
             if !self.reopen(opening, &out, course, opening.thrift(), stop) {
@@ -130,13 +140,9 @@ impl Attempt<'_> {
             let Some(choice) = opening.settle(Effort::Quick, &self.budget(stop)) else { return };
             let orders = choice.parts.iter().filter(|part| **part > 0.0).count();
             tracing::debug!(orders, markets = choice.markets.len(), value = choice.value, "orders settled");
-            let can_wait = self.members.len() <= MANY || rounds > 0;
+            let can_wait = !self.is_large() || rounds > 0;
             let manner = if manner == Manner::Hasty && can_wait && rounds < most { Manner::Choosy } else { manner };
-            let is_first = course.best.is_none();
             let settled = self.consider(&choice, manner, &out, course, stop);
-            if is_first && course.best.is_some() && !stop() {
-                course.bound = course.bound.min(self.batch.least_bound(opening.prices(), &self.budget(stop)));
-            }
             let in_the_way = std::mem::take(&mut course.lessons.in_the_way);
             if settled == Err(NoBatch::Heavy) && opening.spared() < MOST_THRIFT {
                 course.heavy = opening.spared();
@@ -185,9 +191,20 @@ impl Attempt<'_> {
         is_open
     }
 
+    /// Whether there are so many orders that everything takes long.
+    fn is_large(&self) -> bool {
+        self.members.len() > MANY
+    }
+
+    /// The most gas that a choice may take.
+    pub(super) fn most_gas(&self) -> f64 {
+        let room = if self.is_large() { ROOM } else { 1.0 };
+        room * self.config.max_gas as f64
+    }
+
     /// Drops what an opening has of markets and orders beyond the gas that a settlement may take, and not many more.
     fn lighten<'b>(&self, opening: &mut Opening<'b>, course: &mut Course<'_>, stop: &(dyn Fn() -> bool + Sync)) {
-        let most = self.config.max_gas as f64;
+        let most = self.most_gas();
         let mut heavier = None;
         while opening.gas() > most && opening.spared() < MOST_THRIFT {
             let spared = opening.spared();
