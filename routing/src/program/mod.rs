@@ -5,6 +5,8 @@
 //! the programme fills them in order); a larger market becomes a convex combination of trades, one column each. What the
 //! chords cost against the curve is second order in δ, and the certificate measures it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use arrayvec::ArrayVec;
 use good_lp::{Constraint, Expression, ProblemVariables, Solution, SolverModel, Variable, WithTimeLimit, constraint, variable};
 
@@ -357,18 +359,25 @@ impl<'v, 'm> Builder<'v, 'm> {
         // A simplex may cycle; an ordinary programme takes less than a hundredth of this.
         let model = constraints.iter().cloned().fold(model.with_time_limit(MOST_SECONDS), SolverModel::with);
         let names = || self.columns.iter().map(|c| c.1).chain(others.iter().copied());
-        let values: Vec<f64> = match model.solve() {
+        let values: Vec<f64> = match solved(model) {
             Ok(solution) => names().map(|v| solution.value(v)).collect(),
             // It may also fail on columns that are nearly the same, which an interior point does not mind.
-            Err(error) if self.is_integral => return Err(ProgramError::Solver(error.to_string())),
+            Err(error) if self.is_integral => return Err(error),
             Err(_) => {
                 let model = self.variables.maximise(self.objective).using(good_lp::clarabel);
-                let solution = constraints.into_iter().fold(model, SolverModel::with).solve();
-                let solution = solution.map_err(|e| ProgramError::Solver(e.to_string()))?;
+                let solution = solved(constraints.into_iter().fold(model, SolverModel::with))?;
                 names().map(|v| solution.value(v)).collect()
             }
         };
         Ok((self.columns, values))
+    }
+}
+
+/// What a solver makes of a model. Solvers assert what rounding may break, deep inside of a search: one that panics has failed as well.
+fn solved<M: SolverModel>(model: M) -> Result<M::Solution, ProgramError> {
+    match catch_unwind(AssertUnwindSafe(|| model.solve())) {
+        Ok(solution) => solution.map_err(|e| ProgramError::Solver(e.to_string())),
+        Err(_) => Err(ProgramError::Solver("the solver panicked".to_owned())),
     }
 }
 
@@ -463,4 +472,38 @@ pub(crate) fn gross(view: &View, nu: &[f64], flows: &Flows) -> f64 {
         }
     }
     worth
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use good_lp::constraint::ConstraintReference;
+    use good_lp::solvers::microlp::MicroLpSolution;
+
+    use super::*;
+
+    struct Panics;
+
+    impl SolverModel for Panics {
+        type Solution = MicroLpSolution;
+        type Error = Infallible;
+
+        fn solve(self) -> Result<Self::Solution, Self::Error> {
+            panic!("norms are finite")
+        }
+
+        fn add_constraint(&mut self, _: Constraint) -> ConstraintReference {
+            unreachable!("it has none")
+        }
+
+        fn name() -> &'static str {
+            "panics"
+        }
+    }
+
+    #[test]
+    fn a_solver_that_panics_has_failed() {
+        assert!(matches!(solved(Panics), Err(ProgramError::Solver(_))));
+    }
 }
