@@ -60,10 +60,6 @@ impl Snapshot {
     /// Takes the markets as they are.
     pub fn new(markets: Markets) -> Self {
         let hops = Hops::new(&markets);
-        Self::with(markets, hops)
-    }
-
-    fn with(markets: Markets, hops: Hops) -> Self {
         let identity = (0..markets.tokens() as Token).collect();
         let mut degree = vec![0; markets.tokens()];
         for market in 0..markets.len() as MarketId {

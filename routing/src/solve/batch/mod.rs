@@ -20,13 +20,13 @@ use rustc_hash::FxHashMap;
 use crate::budget::Budget;
 use crate::curve::{Curve, Linear};
 use crate::market::{MarketError, MarketId, Token};
-use crate::path::{Hop, Hops};
+use crate::path::Hop;
 use crate::problem::{Flow, GasPrice, Limit, Problem, Wanted};
 use crate::program;
 use crate::view::{Kept, Renumber, Smoothing, View, gas};
 
 use self::settling::Settling;
-use super::choice::Reach;
+use super::choice::{NEAR_BY, Reach};
 use super::{Choice, FINE, Search, Snapshot};
 
 /// Width of those in which it is settled what is traded.
@@ -158,8 +158,7 @@ impl Batch {
             ..Problem::default()
         };
         let floors = leftovers.iter().map(|l| (l.token, l.weight)).collect();
-        // Nobody looks for paths here.
-        let snapshot = Arc::new(Snapshot::with(markets, Hops::default()));
+        let snapshot = Arc::new(Snapshot::new(markets));
         Ok(Self { snapshot, orders, first, problem, floors, most_gas: f64::INFINITY })
     }
 
@@ -278,7 +277,7 @@ impl Batch {
         self.split(flows.markets).0
     }
 
-    /// A choice for some of its orders only: its markets, others where those help, prices, parts of orders that need not be whole, and flows.
+    /// A choice for some of its orders only: its markets, others beside them where those help, prices, parts of orders that need not be whole, and flows.
     pub fn only(&self, joint: &Joint, stay: &[usize], barred: &[Hop], budget: &Budget) -> Option<Joint> {
         let (filled, open): (Vec<usize>, Vec<usize>) = stay.iter().partition(|&&k| self.orders[k].is_whole());
         let problem = self.forced(&filled, joint.thrift);
@@ -290,7 +289,7 @@ impl Batch {
         kept.extend(open.iter().map(|&k| Kept { market: self.hop(k).market, coins: 0b11 }));
         search.best = Some(search.weigh(kept)?);
         if joint.spared <= joint.thrift {
-            search.grow(&[Reach::Far]);
+            search.grow(&NEAR_BY);
         }
         let best = search.best.take()?;
         let prices = &search.prices;

@@ -192,7 +192,7 @@ impl<'a> Attempt<'a> {
         let cleared = self.at_choice(&choice)?;
         self.rehearse(&cleared, lessons);
         let heavy = self.heaviest(&cleared, cleared.gas()).ok_or(NoBatch::Heavy)?;
-        if cleared.gas() as f64 > self.most_gas() && original.spared < MOST_THRIFT {
+        if !heavy.is_empty() && original.spared < MOST_THRIFT {
             return Err(NoBatch::Heavy);
         }
         let (mut cleared, mut gone) = self.leave(&mut choice, &lessons.barred, cleared, &heavy, Vec::new(), stop)?;

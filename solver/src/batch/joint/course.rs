@@ -17,9 +17,6 @@ const CHEAPER: [f64; 2] = [1.4, 1.0];
 /// What gas is counted at more times where it is too much still; the square of it where it is more than so many times too much.
 const DEARER: f64 = 1.5;
 const FAR_TOO_MUCH: f64 = 1.3;
-/// Of many orders, what a choice may take of the gas that a settlement may: whole ones that are not filled leave theirs, and where that is
-/// too little a few trades go.
-const ROOM: f64 = 1.1;
 /// Where a choice takes less than this part of the gas that it may, one between it and the one before is tried, so often.
 const FULL: f64 = 0.93;
 const HALVES: usize = 6;
@@ -95,6 +92,12 @@ impl Attempt<'_> {
             let start = Start { warm: prices.as_deref(), out: &[], barred: &lessons.barred, thrift };
             let Some(mut opening) = self.batch().open(start, &self.budget(stop)) else { break };
             course.bound = course.bound.min(opening.bound());
+            if self.capped.get().is_none() && !self.gives() {
+                self.cap(opening.prices());
+                if !self.reopen(&mut opening, &[], course, thrift, stop) {
+                    break;
+                }
+            }
             course.prices = Some(opening.prices().to_vec());
             let well = |best: &Best| best.welfare.realised >= WELL * opening.value();
             if tried == TRIES || course.best.as_ref().is_some_and(well) || stop() {
@@ -128,13 +131,6 @@ impl Attempt<'_> {
         let (mut out, mut rounds) = (Vec::new(), 0);
         // What is given is not scored, and stays in any case.
         let most = if self.gives() { 0 } else { WITHOUT };
-        if self.is_large() && self.capped.get().is_none() && !self.gives() {
-            // Where there are many it mostly goes badly, and takes long to find that out.
-            self.cap(opening.prices());
-            if !self.reopen(opening, &out, course, opening.thrift(), stop) {
-                return;
-            }
-        }
         loop {
             self.lighten(opening, course, stop);
             let Some(choice) = opening.settle(Effort::Quick, &self.budget(stop)) else { return };
@@ -153,15 +149,11 @@ impl Attempt<'_> {
             if !badly || rounds == most || stop() {
                 return;
             }
-            rounds += 1;
-            let is_capped = self.capped.get().is_some();
-            if is_capped && in_the_way.is_empty() {
+            if in_the_way.is_empty() {
                 return;
             }
-            self.cap(opening.prices());
-            if is_capped || course.best.is_none() {
-                out.extend(in_the_way);
-            }
+            rounds += 1;
+            out.extend(in_the_way);
             if !self.reopen(opening, &out, course, choice.thrift, stop) {
                 return;
             }
@@ -196,15 +188,9 @@ impl Attempt<'_> {
         self.members.len() > MANY
     }
 
-    /// The most gas that a choice may take.
-    pub(super) fn most_gas(&self) -> f64 {
-        let room = if self.is_large() { ROOM } else { 1.0 };
-        room * self.config.max_gas as f64
-    }
-
     /// Drops what an opening has of markets and orders beyond the gas that a settlement may take, and not many more.
     fn lighten<'b>(&self, opening: &mut Opening<'b>, course: &mut Course<'_>, stop: &(dyn Fn() -> bool + Sync)) {
-        let most = self.most_gas();
+        let most = self.config.max_gas as f64;
         let mut heavier = None;
         while opening.gas() > most && opening.spared() < MOST_THRIFT {
             let spared = opening.spared();
@@ -230,11 +216,7 @@ impl Attempt<'_> {
     /// Looks for longer, and again without those who have to leave: of what is left over no more counts than can be handed out. Then with gas
     /// counted at less.
     pub(super) fn improve(&self, course: &mut Course<'_>, stop: &(dyn Fn() -> bool + Sync)) {
-        let Some((best, prices)) = course.best.as_ref().zip(course.prices.as_ref()) else { return };
-        let thrift = best.choice.thrift;
-        if !self.gives() {
-            self.cap(prices);
-        }
+        let Some(thrift) = course.best.as_ref().map(|best| best.choice.thrift) else { return };
         let mut out = Vec::new();
         for _ in 0..=AGAIN {
             match self.climb(thrift, &out, course, stop) {

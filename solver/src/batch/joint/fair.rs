@@ -22,6 +22,9 @@ const WHOLE: f64 = 0.999;
 const NOTHING: f64 = 1e-4;
 /// An order that would best be there for less than this part goes.
 const HALF: f64 = 0.5;
+/// In haste they go in place of those who lack something where these are so many times as many, for so long.
+const AS_MANY: usize = 3;
+const IN_PLACE: usize = 2;
 /// Of those that go one in so many goes at once.
 const AT_ONCE: usize = 3;
 /// The most trades of which one programme decides whether they are there.
@@ -48,7 +51,7 @@ const MOST_IN_THE_WAY: usize = 3;
 pub(super) enum Manner {
     /// As few as have to, a few at a time, and not often.
     Patient,
-    /// All who lack something, at once: what is left may be little, but is soon there.
+    /// The few who would best not be there, or all who lack something, at once: what is left may be little, but is soon there.
     Hasty,
     /// The same where little is lacking; else others are to be chosen.
     Choosy,
@@ -167,7 +170,9 @@ impl Attempt<'_> {
             let (decided, stay) = match manner {
                 Manner::Patient => self.decide(chosen, fair, &claims, lacking),
                 Manner::Hasty | Manner::Choosy => {
-                    let stay = (0..fair.trades.len()).filter(|k| !lacking.contains(k)).collect();
+                    let few = (leaves <= IN_PLACE).then(|| self.few(chosen, &fair, &claims, lacking.len())).flatten();
+                    let leave = few.unwrap_or(lacking);
+                    let stay = (0..fair.trades.len()).filter(|k| !leave.contains(k)).collect();
                     (fair, stay)
                 }
             };
@@ -203,22 +208,35 @@ impl Attempt<'_> {
         members
     }
 
+    /// The part of what it is that each trade would best be there for, if that were free.
+    fn best_parts(&self, chosen: Chosen<'_>, fair: &Cleared, claims: &[Claim]) -> Vec<f64> {
+        let before = fair.parts();
+        let terms = Terms { claims, presence: Presence::Free, distance: Distance::Near };
+        let free = self.clear_again(chosen, fair, terms).map(|cleared| cleared.parts()).unwrap_or_default();
+        // Of what was there: what may be filled for a part claims no less for being smaller.
+        let parts: Vec<f64> = free.iter().zip(&before).map(|(part, before)| part.1 / before.1.max(NOTHING)).collect();
+        if parts.is_empty() { vec![1.0; fair.trades.len()] } else { parts }
+    }
+
+    /// The few trades that would best not be there, if there are some and so many more are `lacking` something.
+    fn few(&self, chosen: Chosen<'_>, fair: &Cleared, claims: &[Claim], lacking: usize) -> Option<Vec<usize>> {
+        let parts = self.best_parts(chosen, fair, claims);
+        let few: Vec<usize> = (0..parts.len()).filter(|&k| parts[k] <= HALF && !self.is_given(fair, k)).collect();
+        (!few.is_empty() && AS_MANY * few.len() <= lacking).then_some(few)
+    }
+
     /// Which trades stay, by their places, where some are `lacking` what they ask for: none of those that do misses its limit, and no pair of
     /// theirs lacks what it claims. One programme decides on those who lack something and on those who would best be there for a part
     /// only.
     fn decide(&self, chosen: Chosen<'_>, fair: Cleared, claims: &[Claim], lacking: Vec<usize>) -> (Cleared, Vec<usize>) {
         let all = 0..fair.trades.len();
-        let terms = |presence| Terms { claims, presence, distance: Distance::Near };
-        let before = fair.parts();
-        let free = self.clear_again(chosen, &fair, terms(Presence::Free)).map(|cleared| cleared.parts()).unwrap_or_default();
-        // Of what was there: what may be filled for a part claims no less for being smaller.
-        let parts: Vec<f64> = free.iter().zip(&before).map(|(part, before)| part.1 / before.1.max(NOTHING)).collect();
-        let parts = if parts.is_empty() { vec![1.0; fair.trades.len()] } else { parts };
+        let parts = self.best_parts(chosen, &fair, claims);
         let mut open: Vec<usize> = (0..parts.len()).filter(|&k| parts[k] < WHOLE && !lacking.contains(&k)).collect();
         open.extend(&lacking);
         open.sort_by(|&a, &b| parts[a].total_cmp(&parts[b]));
         open.truncate(MOST_OPEN);
-        if let Ok(decided) = self.clear_again(chosen, &fair, terms(Presence::Open(&open))) {
+        let terms = Terms { claims, presence: Presence::Open(&open), distance: Distance::Near };
+        if let Ok(decided) = self.clear_again(chosen, &fair, terms) {
             let stay: Vec<usize> = all.clone().filter(|&k| !decided.is_idle(k)).collect();
             if stay.len() < fair.trades.len() {
                 return (decided, stay);
