@@ -71,6 +71,8 @@ pub(crate) struct Stop {
 /// A step is found by a factorisation that holds up to so many numbers for each token, or so many in all.
 const ROW: usize = 160;
 const SMALL: usize = 10_000;
+/// What is left over of a token counts at no less than this price: where prices run away to nothing it is still there.
+const WORTH_SOMETHING: f64 = 1e-3;
 /// Iterations without progress.
 const PATIENCE: u32 = 5;
 /// Lengths of a step that are tried.
@@ -93,7 +95,8 @@ pub(crate) fn minimise(view: &View, nu: &mut [f64], smoothing: &Smoothing, stop:
     let (mut milestone, mut since) = (work.current.value, 0);
     for _ in 0..stop.iterations {
         work.touch(view, nu);
-        residual = work.touched.iter().map(|&t| work.current.surplus[t as usize].abs() * nu[t as usize]).sum::<f64>() / scale;
+        let over = |&t: &u32| work.current.surplus[t as usize].abs() * nu[t as usize].max(WORTH_SOMETHING);
+        residual = work.touched.iter().map(over).sum::<f64>() / scale;
         if residual < stop.tolerance || work.current.value < stop.below {
             break;
         }

@@ -135,8 +135,8 @@ impl<'a> Attempt<'a> {
         (self.lessons, self.best, self.heavy) = (lessons, best, heavy);
         let Some(mut best) = self.best.take() else { return Err(why) };
         best.welfare.bound = bound;
-        if let Some(uniform) = (!stop()).then(|| self.uniform(&best.of_all)).flatten() {
-            best.welfare.uniform = uniform.max(best.welfare.fair);
+        if self.is_large() && !stop() {
+            self.tell_uniform(&mut best);
         }
         // What choices are worth is told by their prices, to the tolerance of those; and the best batch is not always of the best choice.
         let Welfare { relaxed, whole, uniform, fair, .. } = &mut best.welfare;
@@ -146,6 +146,13 @@ impl<'a> Attempt<'a> {
             least = *worth;
         }
         Ok(self.best.insert(best).welfare)
+    }
+
+    /// What one price a token leaves of a batch's choice, where that can be told.
+    pub(super) fn tell_uniform(&self, best: &mut Best) {
+        if let Some(uniform) = self.uniform(&best.of_all) {
+            best.welfare.uniform = uniform.max(best.welfare.fair);
+        }
     }
 
     /// What choices are made of.

@@ -184,7 +184,7 @@ impl Attempt<'_> {
     }
 
     /// Whether there are so many orders that everything takes long.
-    fn is_large(&self) -> bool {
+    pub(super) fn is_large(&self) -> bool {
         self.members.len() > MANY
     }
 
@@ -285,8 +285,12 @@ impl Attempt<'_> {
         let displaced = self.displaced(choice, out, &joint);
         let (mut choice, out) = (choice.clone(), out.iter().chain(&gone).copied().collect::<Vec<usize>>());
         out.iter().for_each(|&m| choice.parts[m] = 0.0);
-        course.best = Some(Best { choice, of_all, welfare: joint.welfare, out });
+        let best = course.best.insert(Best { choice, of_all, welfare: joint.welfare, out });
         (course.found)(Found::Better(Box::new(Joint { displaced, attempts: course.attempts, ..joint })));
+        // Of many orders that takes long, and is left to the end.
+        if !self.is_large() && !stop() {
+            self.tell_uniform(best);
+        }
         Ok(Some(gone))
     }
 

@@ -88,7 +88,7 @@ pub struct Welfare {
     pub relaxed: f64,
     /// Orders that must be filled whole, whole or not at all.
     pub whole: f64,
-    /// One price a token; no less than `fair`, and that where it is not known: time ran out, or what was chosen is not paid by such prices.
+    /// One price a token; no less than `fair`, and that where it is not known: what was chosen is not paid by such prices, or time ran out.
     pub uniform: f64,
     /// No pair worse off than in a bid of its own.
     pub fair: f64,
