@@ -29,7 +29,7 @@ pub struct Attempt<'a> {
     pub(super) reference: Reference<'a>,
     pub(super) members: Vec<Member>,
     pub(super) batch: Batch,
-    /// The same where no more is counted of what is left over than could be handed out: once a choice that counted more went badly.
+    /// The same where no more is counted of what is left over than could be handed out at the first prices.
     pub(super) capped: OnceLock<Batch>,
     lessons: Lessons,
     best: Option<Best>,

@@ -8,7 +8,7 @@
 //!                             └► Joint    or: clear again, with what execution has taught
 //! ```
 //!
-//! Where that goes badly, it is chosen again: of what is left over no more counts than one price a token could hand out (`leftovers`), and
+//! Of what is left over no more counts than one price a token could hand out (`leftovers`). Where that goes badly, it is chosen again, and
 //! those stay out who ask for more than prices give them (`course`).
 
 mod attempt;
