@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use ballast_routing::{Batch, Budget, Distance, Extent, GasPrice, Hop, Joint as Choice, Token};
 
 use super::clear::{Chosen, Cleared, LITTLE, Lessons};
-use super::course::{Best, Course, Found, MOST_THRIFT};
+use super::course::{Best, Course, Found};
 use super::fair::Manner;
 use super::leftovers::leftovers;
 use super::orders::Member;
@@ -17,6 +17,8 @@ use crate::batch::reference::Reference;
 use crate::batch::step::{Step, Way};
 use crate::config::Config;
 
+/// What all the gas that a settlement may take costs at the least, as a part of what orders bring beyond their limits.
+const ROOM_COSTS: f64 = 0.01;
 /// Times that a choice is cleared again without what stood in its way.
 const REPAIRS: usize = 16;
 
@@ -31,10 +33,20 @@ pub struct Attempt<'a> {
     pub(super) batch: Batch,
     /// The same where no more is counted of what is left over than could be handed out at the first prices.
     pub(super) capped: OnceLock<Batch>,
+    /// Times its cost that gas is worth at the least where there is room for so much only.
+    pub(super) scarcity: f64,
     lessons: Lessons,
     best: Option<Best>,
     /// Times its cost below which gas was too much.
     heavy: f64,
+}
+
+/// How many times its cost gas is worth where next to nothing is paid for it: all that a settlement may take of it costs a part of what orders
+/// bring beyond their limits. Choices of very many markets are of no use, as few of them can be executed, and that at one price a token.
+fn scarcity(members: &[Member], gas_price: f64, config: &Config) -> f64 {
+    let brought: f64 = members.iter().map(|m| (m.leg.sell_amount - m.leg.buy_amount).max(0.0)).sum();
+    let least = ROOM_COSTS * brought / config.max_gas as f64;
+    if gas_price > 0.0 { (least / gas_price).max(1.0) } else { 1.0 }
 }
 
 /// Why there is no batch.
@@ -88,8 +100,9 @@ impl<'a> Attempt<'a> {
         let batch = Batch::new(&liquidity.snapshot, legs, &leftovers(&members), gas).map_err(|e| e.to_string())?;
         let batch = batch.with_most_gas(config.max_gas as f64);
         let (capped, lessons) = (OnceLock::new(), Lessons::default());
+        let scarcity = scarcity(&members, liquidity.gas_price, config);
         let reference = Reference::new(auction, liquidity, config);
-        Ok(Self { auction, liquidity, config, floors, reference, members, batch, capped, lessons, best: None, heavy: 0.0 })
+        Ok(Self { auction, liquidity, config, floors, reference, members, batch, capped, scarcity, lessons, best: None, heavy: 0.0 })
     }
 
     /// The same where gas at less than so many times its cost is known to be too much.
@@ -199,7 +212,7 @@ impl<'a> Attempt<'a> {
         let cleared = self.at_choice(&choice)?;
         self.rehearse(&cleared, lessons);
         let heavy = self.heaviest(&cleared, cleared.gas()).ok_or(NoBatch::Heavy)?;
-        if !heavy.is_empty() && original.spared < MOST_THRIFT {
+        if !heavy.is_empty() && original.spared < self.most_thrift() {
             return Err(NoBatch::Heavy);
         }
         let (mut cleared, mut gone) = self.leave(&mut choice, &lessons.barred, cleared, &heavy, Vec::new(), stop)?;

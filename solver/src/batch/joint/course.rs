@@ -20,8 +20,8 @@ const FAR_TOO_MUCH: f64 = 1.3;
 /// Where a choice takes less than this part of the gas that it may, one between it and the one before is tried, so often.
 const FULL: f64 = 0.93;
 const HALVES: usize = 6;
-/// The most that it is counted at: what takes too much then is left out.
-pub(super) const MOST_THRIFT: f64 = 64.0;
+/// The most that it is counted at.
+const MOST_THRIFT: f64 = 64.0;
 /// Where it is known at what gas was too much, choices begin at this part of that.
 const BELOW: f64 = 0.3;
 /// Choices that are settled before the best of them is looked at for longer.
@@ -81,7 +81,7 @@ impl Attempt<'_> {
     /// Choices with gas counted at more and less than its cost: the first that can be settled at once, others until one is settled well.
     pub(super) fn choose(&self, course: &mut Course<'_>, stop: &(dyn Fn() -> bool + Sync)) {
         let (mut tried, mut is_bounded) = (0, false);
-        for (k, &thrift) in THRIFT.iter().enumerate() {
+        for (k, thrift) in THRIFT.iter().map(|times| times * self.scarcity).enumerate() {
             if thrift < BELOW * course.heavy && k + 1 < THRIFT.len() {
                 continue;
             }
@@ -140,9 +140,9 @@ impl Attempt<'_> {
             let manner = if manner == Manner::Hasty && can_wait && rounds < most { Manner::Choosy } else { manner };
             let settled = self.consider(&choice, manner, &out, course, stop);
             let in_the_way = std::mem::take(&mut course.lessons.in_the_way);
-            if settled == Err(NoBatch::Heavy) && opening.spared() < MOST_THRIFT {
+            if settled == Err(NoBatch::Heavy) && opening.spared() < self.most_thrift() {
                 course.heavy = opening.spared();
-                opening.spare((DEARER * course.heavy).min(MOST_THRIFT), &self.budget(stop));
+                opening.spare((DEARER * course.heavy).min(self.most_thrift()), &self.budget(stop));
                 continue;
             }
             let badly = course.best.as_ref().is_none_or(|best| best.welfare.realised < BADLY * choice.value);
@@ -183,6 +183,11 @@ impl Attempt<'_> {
         is_open
     }
 
+    /// The most times its cost that gas is counted at: what takes too much then is left out.
+    pub(super) fn most_thrift(&self) -> f64 {
+        MOST_THRIFT * self.scarcity
+    }
+
     /// Whether there are so many orders that everything takes long.
     pub(super) fn is_large(&self) -> bool {
         self.members.len() > MANY
@@ -192,11 +197,11 @@ impl Attempt<'_> {
     fn lighten<'b>(&self, opening: &mut Opening<'b>, course: &mut Course<'_>, stop: &(dyn Fn() -> bool + Sync)) {
         let most = self.config.max_gas as f64;
         let mut heavier = None;
-        while opening.gas() > most && opening.spared() < MOST_THRIFT {
+        while opening.gas() > most && opening.spared() < self.most_thrift() {
             let spared = opening.spared();
             let dearer = if opening.gas() > FAR_TOO_MUCH * most { DEARER * DEARER } else { DEARER };
             heavier = Some(opening.clone());
-            opening.spare((dearer * spared).min(MOST_THRIFT), &self.budget(stop));
+            opening.spare((dearer * spared).min(self.most_thrift()), &self.budget(stop));
             course.heavy = spared;
             tracing::debug!(spared = opening.spared(), gas = opening.gas(), value = opening.value(), "a lighter choice");
         }
@@ -224,8 +229,8 @@ impl Attempt<'_> {
                 _ => break,
             }
         }
-        let cheaper = CHEAPER.iter().filter(|cheaper| **cheaper < thrift && !self.gives());
-        cheaper.for_each(|&thrift| _ = self.climb(thrift, &[], course, stop));
+        let cheaper = CHEAPER.iter().map(|times| times * self.scarcity).filter(|cheaper| *cheaper < thrift && !self.gives());
+        cheaper.for_each(|thrift| _ = self.climb(thrift, &[], course, stop));
     }
 
     /// Opens without the members that are `out`, adds and drops for as long as that helps, and settles what comes of it: those that had to

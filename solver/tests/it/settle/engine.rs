@@ -15,7 +15,7 @@ use super::world::{SOLVER, World, signed};
 /// among them, settles as it was verified.
 #[test]
 fn the_engines_solutions_pay_what_they_promise() {
-    let report = settled(&[(0, 1), (1, 2), (2, 0), (0, 3), (3, 0), (2, 3)]);
+    let report = settled(&[(0, 1), (1, 2), (2, 0), (0, 3), (3, 0), (2, 3)], &Config::default());
     let batch = report.batch.as_ref().expect("a batch");
     assert!(batch.joint.fills.len() > 1, "only {} orders in the batch", batch.joint.fills.len());
     assert!(report.verified().count() > 1 && !report.sequence.after.is_empty(), "nothing beside the batch");
@@ -24,13 +24,23 @@ fn the_engines_solutions_pay_what_they_promise() {
 /// Single bids that, one after another, score more than the batch of those who can be together take its place, and settle.
 #[test]
 fn single_bids_that_score_more_are_sent_instead_of_a_batch() {
-    let report = settled(&[(2, 3), (1, 3), (1, 3), (0, 3)]);
+    // Where there is room for much gas, it counts for as little as it costs, and the batch is of more pools than can be shared.
+    let config = Config { max_gas: 1 << 27, ..Config::default() };
+    let report = settled(&[(2, 3), (1, 3), (1, 3), (0, 3)], &config);
     assert_eq!(report.batch.map(|batch| batch.joint.fills), Err("single bids, one after another, score more".to_owned()));
     assert!(!report.sequence.after.is_empty() && report.withheld.is_empty());
 }
 
+/// Where there is room for less gas it counts for more, and the same orders share a batch of fewer pools.
+#[test]
+fn gas_counts_for_more_than_it_costs_where_there_is_little_room() {
+    let report = settled(&[(2, 3), (1, 3), (1, 3), (0, 3)], &Config::default());
+    let batch = report.batch.as_ref().expect("a batch");
+    assert_eq!(batch.joint.fills.len(), 4);
+}
+
 /// Solves orders of these pairs, and settles each solution as it was verified.
-fn settled(pairs: &[(usize, usize)]) -> Report {
+fn settled(pairs: &[(usize, usize)], config: &Config) -> Report {
     let world = &mut World::new();
     let domain = domain_separator(&world.contracts);
     let mut request = request(world);
@@ -46,7 +56,7 @@ fn settled(pairs: &[(usize, usize)]) -> Report {
         request.orders.push(Ok(order(&world.traders[k % 3], &leg, [sell.address, buy.address], amounts, &domain)));
     }
     let auction = Auction::new(&request, |_| true);
-    let report = engine::run(&auction, &Config::default(), &|| false);
+    let report = engine::run(&auction, config, &|| false);
     let (mut settled, mut swaps) = (0, 0);
     for verified in report.verified() {
         for slippage in [Slippage::MaxIn, Slippage::MinOut] {
