@@ -102,7 +102,20 @@ impl<'a> Attempt<'a> {
         let (capped, lessons) = (OnceLock::new(), Lessons::default());
         let scarcity = scarcity(&members, liquidity.gas_price, config);
         let reference = Reference::new(auction, liquidity, config);
-        Ok(Self { auction, liquidity, config, floors, reference, members, batch, capped, scarcity, lessons, best: None, heavy: 0.0 })
+        Ok(Self {
+            auction,
+            liquidity,
+            config,
+            floors,
+            reference,
+            members,
+            batch,
+            capped,
+            scarcity,
+            lessons,
+            best: None,
+            heavy: 0.0,
+        })
     }
 
     /// The same where gas at less than so many times its cost is known to be too much.
