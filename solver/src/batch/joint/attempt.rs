@@ -18,7 +18,7 @@ use crate::batch::step::{Step, Way};
 use crate::config::Config;
 
 /// What all the gas that a settlement may take costs at the least, as a part of what orders bring beyond their limits.
-const ROOM_COSTS: f64 = 0.01;
+const ROOM_COSTS: f64 = 0.005;
 /// Times that a choice is cleared again without what stood in its way.
 const REPAIRS: usize = 16;
 
