@@ -34,7 +34,8 @@ fn single_bids_that_score_more_are_sent_instead_of_a_batch() {
 /// Where there is room for less gas it counts for more, and the same orders share a batch of fewer pools.
 #[test]
 fn gas_counts_for_more_than_it_costs_where_there_is_little_room() {
-    let report = settled(&[(2, 3), (1, 3), (1, 3), (0, 3)], &Config::default());
+    let config = Config { max_gas: 1 << 23, ..Config::default() };
+    let report = settled(&[(2, 3), (1, 3), (1, 3), (0, 3)], &config);
     let batch = report.batch.as_ref().expect("a batch");
     assert_eq!(batch.joint.fills.len(), 4);
 }
