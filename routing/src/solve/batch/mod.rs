@@ -277,7 +277,8 @@ impl Batch {
         self.split(flows.markets).0
     }
 
-    /// A choice for some of its orders only: its markets, others beside them where those help, prices, parts of orders that need not be whole, and flows.
+    /// A choice for some of its orders only: its markets, others beside them where those help, prices, parts of orders that need not be
+    /// whole, and flows.
     pub fn only(&self, joint: &Joint, stay: &[usize], barred: &[Hop], budget: &Budget) -> Option<Joint> {
         let (filled, open): (Vec<usize>, Vec<usize>) = stay.iter().partition(|&&k| self.orders[k].is_whole());
         let problem = self.forced(&filled, joint.thrift);

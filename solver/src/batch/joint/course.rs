@@ -146,10 +146,7 @@ impl Attempt<'_> {
                 continue;
             }
             let badly = course.best.as_ref().is_none_or(|best| best.welfare.realised < BADLY * choice.value);
-            if !badly || rounds == most || stop() {
-                return;
-            }
-            if in_the_way.is_empty() {
+            if !badly || rounds == most || in_the_way.is_empty() || stop() {
                 return;
             }
             rounds += 1;
@@ -218,8 +215,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// Looks for longer, and again without those who have to leave: of what is left over no more counts than can be handed out. Then with gas
-    /// counted at less.
+    /// Looks for longer, and again without those who have to leave. Then with gas counted at less.
     pub(super) fn improve(&self, course: &mut Course<'_>, stop: &(dyn Fn() -> bool + Sync)) {
         let Some(thrift) = course.best.as_ref().map(|best| best.choice.thrift) else { return };
         let mut out = Vec::new();
