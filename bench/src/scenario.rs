@@ -98,9 +98,9 @@ pub fn scenario(asked: &Asked, config: &Config) -> Scenario {
 }
 
 /// A batch of orders that meet each other; `fill_or_kill` is the share that is filled whole or not at all.
-pub fn batch(pools: usize, count: usize, fill_or_kill: f64, seed: u64, config: &Config) -> Scenario {
-    let mut auction = universe(&UniverseConfig::new(pools, seed));
-    orders(&mut auction, &OrderConfig::batch(count, seed, fill_or_kill));
+pub fn batch(pools: &UniverseConfig, count: usize, fill_or_kill: f64, config: &Config) -> Scenario {
+    let mut auction = universe(pools);
+    orders(&mut auction, &OrderConfig::batch(count, pools.seed, fill_or_kill));
     laid_out(&auction, config, |_| {})
 }
 

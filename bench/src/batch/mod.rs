@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use ballast_fixtures::{UniverseConfig, gwei};
 use ballast_solver::batch::Welfare;
 use ballast_solver::config::Config;
 use ballast_solver::engine::{self, Report as Solved};
@@ -41,8 +42,11 @@ pub struct BatchArgs {
     /// The share of orders that are filled whole or not at all.
     #[arg(long, default_value_t = 0.4)]
     fill_or_kill: f64,
+    /// What a unit of gas costs, in gwei.
+    #[arg(long, value_name = "GWEI", default_value = "15", value_parser = gwei)]
+    gas_price: u64,
     /// An auction file to solve instead.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["seeds", "pools", "orders", "fill_or_kill"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seeds", "pools", "orders", "fill_or_kill", "gas_price"])]
     auction: Option<PathBuf>,
     /// How long ours may take for a batch.
     #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]
@@ -206,7 +210,10 @@ impl BatchArgs {
         let seeds = if self.auction.is_some() { 1 } else { self.seeds };
         for seed in 1..=seeds {
             let (scenario, name) = match &self.auction {
-                None => (batch(self.pools, self.orders, self.fill_or_kill, seed, &config), format!("seed {seed}")),
+                None => {
+                    let pools = UniverseConfig { gas_price: self.gas_price, ..UniverseConfig::new(self.pools, seed) };
+                    (batch(&pools, self.orders, self.fill_or_kill, &config), format!("seed {seed}"))
+                }
                 Some(path) => {
                     let name = path.display().to_string();
                     let text = std::fs::read(path).with_context(|| name.clone())?;

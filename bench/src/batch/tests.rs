@@ -2,7 +2,7 @@ use super::*;
 
 fn small() -> (Scenario, Config) {
     let config = Config::default();
-    (batch(200, 25, 0.4, 4, &config), config)
+    (batch(&UniverseConfig::new(200, 4), 25, 0.4, &config), config)
 }
 
 /// Settled, solutions are worth no more than they promised together, and an order is filled once.
@@ -45,7 +45,7 @@ fn no_single_path_beats_the_router() {
 fn our_bids_in_turn_are_worth_no_less_than_single_bids() {
     let config = Config::default();
     for seed in 4..7 {
-        let scenario = batch(200, 25, 0.4, seed, &config);
+        let scenario = batch(&UniverseConfig::new(200, seed), 25, 0.4, &config);
         let settled = |solutions: &mut dyn Iterator<Item = &ballast_wire::Solution>| {
             let mut ground = Ground::new(&scenario.auction, &config);
             solutions.for_each(|solution| ground.settle(solution));

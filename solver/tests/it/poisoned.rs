@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, U256};
 use ballast_fixtures::{OrderConfig, Poison, UniverseConfig, faces, orders, poisoned, universe};
 use ballast_solver::config::Config;
 use ballast_wire::{Auction, OrderUid};
@@ -93,8 +93,9 @@ fn unprice(auction: &mut Auction, tokens: &[Address]) {
 
 /// A universe that arbitrage has not reached.
 fn stale(seed: u64) -> Auction {
-    let mut auction = universe(&UniverseConfig { stale_share: 0.3, gas_price: 1_000_000_000, ..UniverseConfig::new(120, seed) });
+    let mut auction = universe(&UniverseConfig { stale_share: 0.3, ..UniverseConfig::new(120, seed) });
     orders(&mut auction, &modest(10, seed));
+    auction.effective_gas_price = U256::from(1_000_000_000);
     auction
 }
 
