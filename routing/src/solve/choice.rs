@@ -186,7 +186,7 @@ impl<'a> Search<'a> {
         let mut starts: Vec<Vec<Kept>> = Vec::new();
         for way in &mut ways {
             starts.extend((2..=PATHS).filter(|&count| count != FEW_PATHS).map(|count| self.disjoint(way, count)));
-            starts.extend(WEIGHTS.map(|weight| self.part_by_part(way, weight)));
+            starts.extend(WEIGHTS.map(|weight| self.part_by_part(way, weight, FxHashMap::default())));
         }
         self.ways = ways;
         for start in starts {
@@ -202,9 +202,14 @@ impl<'a> Search<'a> {
         self.best = Some(best);
     }
 
-    /// The paths that a sale in equal parts takes, each the best on what the parts before it left.
-    fn part_by_part(&self, Way { paths, amount }: &mut Way, weight: f64) -> Vec<Kept> {
-        let mut carried: FxHashMap<MarketId, (Hop, f64)> = FxHashMap::default();
+    /// What a sale in equal parts takes of the markets, beside what the best choice carries.
+    pub(super) fn sale(&mut self, (from, to): (Token, Token), amount: f64) -> Vec<Kept> {
+        let carried = self.carried();
+        self.part_by_part(&mut self.way(from, to, amount), 1.0, carried)
+    }
+
+    /// The paths that a sale in equal parts takes, each the best on what the parts before it left, and what else is carried.
+    fn part_by_part(&self, Way { paths, amount }: &mut Way, weight: f64, mut carried: Carried) -> Vec<Kept> {
         for _ in 0..CHUNKS {
             let held = |hop: Hop| self.beside(&carried, hop);
             let part = *amount / CHUNKS as f64;
@@ -223,7 +228,7 @@ impl<'a> Search<'a> {
 
     /// What flows over a hop already, beside others that carry something. Ways against the flow, and other ways through a market of
     /// many coins, are left to those who see the whole market.
-    fn beside(&self, carried: &FxHashMap<MarketId, (Hop, f64)>, hop: Hop) -> Option<f64> {
+    fn beside(&self, carried: &Carried, hop: Hop) -> Option<f64> {
         match carried.get(&hop.market) {
             None => self.usable(hop),
             Some((way, input)) => (*way == hop).then_some(*input),
@@ -245,7 +250,7 @@ impl<'a> Search<'a> {
     }
 
     /// What the pairs of the best choice carry, by market.
-    fn carried(&mut self) -> FxHashMap<MarketId, (Hop, f64)> {
+    fn carried(&mut self) -> Carried {
         let Some(best) = &self.best else { return FxHashMap::default() };
         let mut view = View::part(&self.snapshot.markets, self.problem, &best.kept, 0.0, &mut self.renumber);
         view.bar(self.barred);
@@ -465,15 +470,20 @@ impl<'a> Search<'a> {
                 }
             }
         }
+        ways.into_iter().map(|(from, to, amount)| self.way(from, to, amount)).collect()
+    }
+
+    fn way(&self, from: Token, to: Token, amount: f64) -> Way<'a> {
         let (markets, hops) = (&self.snapshot.markets, &self.snapshot.hops);
-        self.budget.spend(PATH_HOPS[0] as u64 * markets.len() as u64 * ways.len() as u64);
-        let paths = |from, to| {
-            let longer = PATH_HOPS.iter().map(|&most| Paths::new(markets, hops, (from, to), most));
-            longer.into_iter().find(Paths::lead).unwrap_or_else(|| Paths::new(markets, hops, (from, to), 1))
-        };
-        ways.into_iter().map(|(from, to, amount)| Way { paths: paths(from, to), amount }).collect()
+        self.budget.spend(PATH_HOPS[0] as u64 * markets.len() as u64);
+        let mut longer = PATH_HOPS.iter().map(|&most| Paths::new(markets, hops, (from, to), most));
+        let paths = longer.find(Paths::lead).unwrap_or_else(|| Paths::new(markets, hops, (from, to), 1));
+        Way { paths, amount }
     }
 }
+
+/// What flows over the one hop through each market.
+type Carried = FxHashMap<MarketId, (Hop, f64)>;
 
 /// A token into another, and how much of it.
 pub(super) struct Way<'a> {

@@ -27,7 +27,7 @@ fn snapshot(pools: &[(Token, Token, f64, f64)]) -> Snapshot {
 /// The best choice.
 fn choose(batch: &Batch) -> Option<Joint> {
     let budget = Budget::default();
-    let mut opening = batch.open(Start { warm: None, out: &[], barred: &[], thrift: 1.0 }, &budget)?;
+    let mut opening = batch.open(Start { warm: None, out: &[], barred: &[], counted: GAS.price }, &budget)?;
     opening.climb(&budget);
     opening.settle(Effort::Full, &budget)
 }
@@ -40,6 +40,7 @@ fn cleared(batch: &Batch, joint: &Joint, trades: &[Trade]) -> Clearing {
         flows: &joint.flows,
         barred: &[],
         endowment: &[],
+        spare: &[],
         nu: &joint.prices,
         trades,
         claims: &[],
@@ -58,6 +59,7 @@ fn matched<'a>(snapshot: &'a Snapshot, trades: &'a [Trade]) -> ToClear<'a> {
         flows: &[],
         barred: &[],
         endowment: &[],
+        spare: &[],
         nu: &[1.0; 4],
         trades,
         claims: &[],

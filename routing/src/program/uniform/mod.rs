@@ -35,8 +35,9 @@ const MISSED: f64 = 100.0;
 const UNHOPED: f64 = 2.0;
 /// How far the logarithm of a price may be from where the markets are traded.
 const ASTRAY: f64 = 0.3;
-/// What a unit costs that is paid and not there.
+/// What a unit costs that is paid and not there, and one that was to be left over.
 const SHORT: f64 = 1000.0;
+const SPARED: f64 = 300.0;
 /// What is short by no more than this is not: a part of the largest trade.
 const NOTHING: f64 = 1e-10;
 /// Prices that moved may move by so many times as much again: a programme that lets them move by more says the same once more.
@@ -194,7 +195,7 @@ pub struct Clearing {
     pub fills: Vec<f64>,
     /// Units of what each trade sells that are kept for gas.
     pub fees: Vec<f64>,
-    /// Tokens that more is paid of than there is, and how many units more.
+    /// Tokens that more is paid of than there is, and how many units more. What was to be spared is gone first.
     pub short: Vec<(Token, f64)>,
 }
 
@@ -223,6 +224,8 @@ pub struct ToClear<'a> {
     pub barred: &'a [Hop],
     /// What else is there, or is missing.
     pub endowment: &'a [(Token, f64)],
+    /// What is to be left over as far as it can be: of tokens that orders only pass to each other there is nothing to leave.
+    pub spare: &'a [(Token, f64)],
     /// Prices of all tokens near which the markets are traded.
     pub nu: &'a [f64],
     /// The orders.
@@ -253,6 +256,10 @@ impl ToClear<'_> {
         let number = |token| view.local(token).unwrap_or_default() as usize;
         let ends: Vec<[usize; 2]> = trades.iter().map(|t| [number(t.sell), number(t.buy)]).collect();
         let roots = roots(&ends, view.tokens.len());
+        let mut spare = vec![0.0; view.tokens.len()];
+        for &(token, units) in self.spare {
+            spare[number(token)] += units;
+        }
         let mut prices: Vec<f64> = view.tokens.iter().map(|&t| start(t)).collect();
         let mut fills: Vec<f64> = trades.iter().map(|t| t.start).collect();
         let mut fees: Vec<f64> = trades.iter().map(|t| t.fee[0]).collect();
@@ -266,8 +273,18 @@ impl ToClear<'_> {
             let step = |kept: &Rows| {
                 let mut build = Builder::new(&view, unit);
                 build.around(&nu, width, &flows);
-                Step { build, clear: self, ends: &ends, roots: &roots, nu: &nu, prices: &prices, fills: &fills, kept }
-                    .solve(reach)
+                Step {
+                    build,
+                    clear: self,
+                    ends: &ends,
+                    roots: &roots,
+                    spare: &spare,
+                    nu: &nu,
+                    prices: &prices,
+                    fills: &fills,
+                    kept,
+                }
+                .solve(reach)
             };
             let amounts = |fills: &[f64], shifts: &[f64]| -> Vec<[f64; 2]> {
                 let amounts = |(k, (trade, &[s, b])): (usize, (&Trade, &[usize; 2]))| {

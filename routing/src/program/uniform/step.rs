@@ -3,7 +3,7 @@
 use good_lp::{Expression, Variable, constraint, variable};
 
 use super::rows::{Rows, floors, sole};
-use super::{ASTRAY, Exact, LARGEST, MISSED, MOST_FEE, MOVED, NOTHING, Presence, SHORT, ToClear, UNFAIR, UNHOPED};
+use super::{ASTRAY, Exact, LARGEST, MISSED, MOST_FEE, MOVED, NOTHING, Presence, SHORT, SPARED, ToClear, UNFAIR, UNHOPED};
 use crate::market::Token;
 use crate::problem::Flow;
 use crate::program::{Builder, ProgramError, read};
@@ -31,6 +31,8 @@ pub(super) struct Step<'a, 'v, 'm> {
     pub ends: &'a [[usize; 2]],
     /// Of each of the ends: a token whose price stays.
     pub roots: &'a [usize],
+    /// What is to be left over of each token.
+    pub spare: &'a [f64],
     /// Near which the markets are traded.
     pub nu: &'a [f64],
     pub prices: &'a [f64],
@@ -190,8 +192,11 @@ impl Step<'_, '_, '_> {
         let rows = self.build.rows.iter_mut().enumerate().filter_map(|(t, row)| Some((t, row.as_mut()?)));
         let lent: Vec<(usize, Variable)> = rows
             .map(|(t, row)| {
+                let spare = self.spare[t] / unit;
+                let spent = self.build.variables.add(variable().min(0.0).max(spare));
                 let lent = self.build.variables.add(variable().min(0.0));
-                row.add_mul(1.0, lent);
+                *row += spent + lent - spare;
+                self.build.objective.add_mul(-SPARED, spent);
                 self.build.objective.add_mul(-SHORT, lent);
                 (t, lent)
             })

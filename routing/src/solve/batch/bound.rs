@@ -28,15 +28,15 @@ pub(super) struct Bound {
 impl Batch {
     /// The bound over all markets and orders at some prices, gas at its cost and as much as there may be. A fee is kept of what is sold, so gas
     /// costs no more than the cheapest of the tokens sold. In `whole` the gas that is needed in any case, so much `fixed`, is counted at so
-    /// many times its cost.
-    pub(super) fn bound_at(&self, whole: &View, prices: &[f64], fixed: f64, thrift: f64) -> Bound {
+    /// much a unit.
+    pub(super) fn bound_at(&self, whole: &View, prices: &[f64], fixed: f64, counted: f64) -> Bound {
         let mut prices = prices.to_vec();
         for &(token, floor) in &self.floors {
             prices[token as usize] = prices[token as usize].max(floor);
         }
         let cheapest = self.orders.iter().map(|o| prices[o.sell as usize]).fold(1.0, f64::min);
         let price = self.problem.gas.price;
-        let mut value = whole.bound_without_markets(&prices) + fixed * price * (thrift - cheapest);
+        let mut value = whole.bound_without_markets(&prices) + fixed * (counted - price * cheapest);
         // What each earns for a unit of its gas, and the gas.
         let mut earning: Vec<[f64; 2]> = Vec::new();
         whole.profits(&prices, |_, market, profit| {
@@ -66,23 +66,23 @@ impl Batch {
     pub fn least_bound(&self, prices: &[f64], budget: &Budget) -> f64 {
         let mut problem = Problem { limits: Vec::new(), ..self.problem.clone() };
         problem.wanted.extend(self.floors.iter().map(|&(token, weight)| Wanted { token, weight, free: false }));
-        let (mut least, mut thrift, mut prices) = (f64::INFINITY, 1.0, prices.to_vec());
+        let (mut least, mut counted, mut prices) = (f64::INFINITY, self.problem.gas.price, prices.to_vec());
         for round in 1..=ROUNDS {
-            problem.gas.price = self.problem.gas.price * thrift;
+            problem.gas.price = counted;
             let mut search = Search::new(&self.snapshot, &problem, None, &[], budget);
             search.prices.clone_from_slice(&prices);
             let view = search.whole.clone();
             search.settle_prices(&view);
             prices.clone_from(&search.prices);
-            let found = self.bound_at(&view, &prices, self.problem.gas.fixed, thrift);
+            let found = self.bound_at(&view, &prices, self.problem.gas.fixed, counted);
             least = least.min(found.value);
-            let dearer = 1.0 + found.dearer / self.problem.gas.price;
-            let is_found = !dearer.is_finite() || (dearer / thrift - 1.0).abs() <= FOUND;
+            let dearer = self.problem.gas.price + found.dearer;
+            let is_found = (dearer - counted).abs() <= FOUND * counted;
             if is_found || round == ROUNDS || budget.is_spent() {
                 least = least.min(found.value - self.saved_by_tokens(&view, &found.prices, found.gas_value));
                 break;
             }
-            thrift = dearer;
+            counted = dearer;
         }
         least
     }

@@ -103,9 +103,9 @@ pub struct Start<'a> {
     pub out: &'a [usize],
     /// Ways that are not gone.
     pub barred: &'a [Hop],
-    /// How many times its cost gas is counted at: fewer markets and orders are chosen the more that is. What they are worth is told at its
-    /// cost all the same, and is mostly higher where it was counted at a few times that: prices like many markets for a small part.
-    pub thrift: f64,
+    /// What a unit of gas is counted at: fewer markets and orders are chosen the more that is. What they are worth is told at its cost all
+    /// the same, and is mostly higher where it was counted at a few times that: prices like many markets for a small part.
+    pub counted: f64,
 }
 
 /// Which markets and which orders, and what they are worth together; value units of the objective, gas paid.
@@ -125,8 +125,8 @@ pub struct Joint {
     pub relaxed: f64,
     /// Worth with whole orders filled whole or not at all.
     pub value: f64,
-    /// How many times its cost gas was counted at.
-    pub thrift: f64,
+    /// What a unit of gas was counted at.
+    pub counted: f64,
     /// The same when it was settled which markets there are: more, where it would have been too much. None are added then.
     pub spared: f64,
 }
@@ -169,9 +169,9 @@ impl Batch {
     }
 
     /// What a choice with these markets and orders is worth where gas is counted at its cost.
-    fn at_cost(&self, value: f64, thrift: f64, kept: &[Kept], forced: &[usize]) -> f64 {
+    fn at_cost(&self, value: f64, counted: f64, kept: &[Kept], forced: &[usize]) -> f64 {
         let gas = self.gas(kept) + self.gas_of(forced);
-        value + (thrift - 1.0) * self.problem.gas.price * gas
+        value + (counted - self.problem.gas.price) * gas
     }
 
     /// Gas of orders' own.
@@ -193,7 +193,7 @@ impl Batch {
         let given = self.given(start.out);
         let mut barred = start.barred.to_vec();
         barred.extend(start.out.iter().chain(&given).map(|&k| self.hop(k)));
-        let problem = self.forced(&given, start.thrift);
+        let problem = self.forced(&given, start.counted);
         let mut search = Search::new(&self.snapshot, &problem, None, &barred, budget);
         if let Some(warm) = start.warm.filter(|w| w.len() == search.prices.len()) {
             search.prices.clone_from_slice(warm);
@@ -201,9 +201,9 @@ impl Batch {
         let view = search.whole.clone();
         search.aim(&view);
         let fixed = self.problem.gas.fixed + self.gas_of(&given);
-        let bound = self.bound_at(&search.whole, &search.prices, fixed, start.thrift).value;
+        let bound = self.bound_at(&search.whole, &search.prices, fixed, start.counted).value;
         let (best, prices) = (search.best.take()?, search.prices);
-        Some(Opening { batch: self, best, prices, bound, barred, given, thrift: start.thrift, spared: start.thrift })
+        Some(Opening { batch: self, best, prices, bound, barred, given, counted: start.counted, spared: start.counted })
     }
 
     fn joint(
@@ -211,12 +211,12 @@ impl Batch {
         choice: Choice,
         forced: Vec<usize>,
         mut prices: Vec<f64>,
-        thrift: f64,
+        counted: f64,
         [bound, relaxed]: [f64; 2],
         budget: &Budget,
     ) -> Joint {
         let whole = |k: usize, part: f64| forced.contains(&k) || self.orders[k].is_whole() && part >= WHOLE;
-        let at_prices = self.parts(&choice, &self.forced(&forced, thrift), budget);
+        let at_prices = self.parts(&choice, &self.forced(&forced, counted), budget);
         let filled = (0..self.orders.len()).filter(|&k| whole(k, at_prices.get(&k).copied().unwrap_or_default()));
         let filled: Vec<usize> = filled.collect();
         let (parts, flows) = self.balanced(&choice, &filled);
@@ -231,8 +231,8 @@ impl Batch {
             prices[token as usize] = price;
         }
         let markets = choice.kept.iter().filter(|k| k.market < self.first).map(|k| (k.market, k.coins)).collect();
-        let value = self.at_cost(choice.value, thrift, &choice.kept, &forced);
-        Joint { markets, flows, parts, prices, bound, relaxed, value, thrift, spared: thrift }
+        let value = self.at_cost(choice.value, counted, &choice.kept, &forced);
+        Joint { markets, flows, parts, prices, bound, relaxed, value, counted, spared: counted }
     }
 
     /// Orders that are filled in any case, without those that are `out`.
@@ -257,10 +257,10 @@ impl Batch {
         batch
     }
 
-    /// The problem with some orders traded whatever they bring, and gas counted at so many times its cost.
-    fn forced(&self, forced: &[usize], thrift: f64) -> Problem {
+    /// The problem with some orders traded whatever they bring, and a unit of gas counted at so much.
+    fn forced(&self, forced: &[usize], counted: f64) -> Problem {
         let mut problem = self.problem.clone();
-        problem.gas.price *= thrift;
+        problem.gas.price = counted;
         for order in forced.iter().map(|&k| &self.orders[k]) {
             problem.endowment.push((order.sell, order.sell_amount));
             problem.endowment.push((order.buy, -order.buy_amount));
@@ -281,7 +281,7 @@ impl Batch {
     /// whole, and flows.
     pub fn only(&self, joint: &Joint, stay: &[usize], barred: &[Hop], budget: &Budget) -> Option<Joint> {
         let (filled, open): (Vec<usize>, Vec<usize>) = stay.iter().partition(|&&k| self.orders[k].is_whole());
-        let problem = self.forced(&filled, joint.thrift);
+        let problem = self.forced(&filled, joint.counted);
         let gone = (0..self.orders.len()).filter(|k| !open.contains(k)).map(|k| self.hop(k));
         let barred: Vec<Hop> = barred.iter().copied().chain(gone).collect();
         let mut search = Search::new(&self.snapshot, &problem, None, &barred, budget);
@@ -289,7 +289,7 @@ impl Batch {
         let mut kept: Vec<Kept> = joint.markets.iter().map(|&(market, coins)| Kept { market, coins }).collect();
         kept.extend(open.iter().map(|&k| Kept { market: self.hop(k).market, coins: 0b11 }));
         search.best = Some(search.weigh(kept)?);
-        if joint.spared <= joint.thrift {
+        if joint.spared <= joint.counted {
             search.grow(&NEAR_BY);
         }
         let best = search.best.take()?;
@@ -301,7 +301,7 @@ impl Batch {
             left_out: Vec::new(),
             barred: &barred,
             prices,
-            thrift: joint.thrift,
+            counted: joint.counted,
             budget,
         };
         settling.relieve();
@@ -319,7 +319,7 @@ impl Batch {
     /// The same where what the orders give and take is what the markets trade: at prices that are an order's limit any part of it would do.
     fn balanced(&self, choice: &Choice, filled: &[usize]) -> (FxHashMap<usize, f64>, Vec<Flow>) {
         // The programme counts no gas.
-        let problem = self.forced(filled, 1.0);
+        let problem = self.forced(filled, self.problem.gas.price);
         let gone: Vec<MarketId> = filled.iter().map(|&k| self.hop(k).market).collect();
         let kept: Vec<Kept> = choice.kept.iter().filter(|k| !gone.contains(&k.market)).copied().collect();
         let view = View::part(&self.snapshot.markets, &problem, &kept, 0.0, &mut Renumber::default());
@@ -354,7 +354,7 @@ pub struct Opening<'b> {
     barred: Vec<Hop>,
     /// Orders that are filled in any case.
     given: Vec<usize>,
-    thrift: f64,
+    counted: f64,
     spared: f64,
 }
 
@@ -380,7 +380,7 @@ impl Opening<'_> {
 
     /// What it is worth, gas at its cost.
     pub fn value(&self) -> f64 {
-        self.batch.at_cost(self.best.value, self.thrift, &self.best.kept, &self.given)
+        self.batch.at_cost(self.best.value, self.counted, &self.best.kept, &self.given)
     }
 
     /// What no choice can exceed.
@@ -398,10 +398,10 @@ impl Opening<'_> {
 
     /// Adds and drops markets and orders for as long as that helps; none where there were too many.
     pub fn climb(&mut self, budget: &Budget) {
-        if self.spared > self.thrift {
+        if self.spared > self.counted {
             return;
         }
-        let problem = self.batch.forced(&self.given, self.thrift);
+        let problem = self.batch.forced(&self.given, self.counted);
         let mut search = self.search(&problem, budget);
         search.best = Some(self.best.clone());
         search.climb(&[Reach::Far]);
@@ -410,9 +410,9 @@ impl Opening<'_> {
         }
     }
 
-    /// How many times its cost gas is counted at.
-    pub fn thrift(&self) -> f64 {
-        self.thrift
+    /// What a unit of gas is counted at.
+    pub fn counted(&self) -> f64 {
+        self.counted
     }
 
     /// The same when it was settled which markets there are.
@@ -420,7 +420,7 @@ impl Opening<'_> {
         self.spared
     }
 
-    /// Some of its markets and orders only: those that are worth it with gas counted at so many times its cost. What is left is weighed as before.
+    /// Some of its markets and orders only: those that are worth it with a unit of gas counted at so much. What is left is weighed as before.
     pub fn spare(&mut self, spared: f64, budget: &Budget) {
         self.spared = spared;
         let problem = self.batch.forced(&self.given, spared);
@@ -429,21 +429,21 @@ impl Opening<'_> {
         view.bar(&self.barred);
         search.aim(&view);
         let Some(mut lighter) = search.best.take() else { return };
-        let problem = self.batch.forced(&self.given, self.thrift);
+        let problem = self.batch.forced(&self.given, self.counted);
         let mut search = self.search(&problem, budget);
         search.best = Some(Choice { value: f64::NEG_INFINITY, ..lighter.clone() });
         self.best = search.weigh(lighter.kept.clone()).unwrap_or_else(|| {
             let gas = self.batch.gas(&lighter.kept) + self.batch.gas_of(&self.given);
-            lighter.value += (spared - self.thrift) * self.batch.problem.gas.price * gas;
+            lighter.value += (spared - self.counted) * gas;
             lighter
         });
     }
 
     /// Settles which of the orders that must be whole are filled. `None` where there are none that can be.
     pub fn settle(&self, effort: Effort, budget: &Budget) -> Option<Joint> {
-        let Self { batch, best, prices, barred, thrift, spared, .. } = self;
+        let Self { batch, best, prices, barred, counted, spared, .. } = self;
         let (forced, left_out) = (self.given.clone(), Vec::new());
-        Settling { batch, best: best.clone(), forced, left_out, barred, prices, thrift: *thrift, budget }
+        Settling { batch, best: best.clone(), forced, left_out, barred, prices, counted: *counted, budget }
             .settle(effort, [self.bound, self.value()])
             .map(|joint| Joint { spared: *spared, ..joint })
     }

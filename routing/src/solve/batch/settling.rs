@@ -12,6 +12,8 @@ use crate::view::{Kept, Renumber, View};
 const SMALL_PART: f64 = 0.1;
 /// A choice is as good as another that is worth this part less.
 const AS_GOOD: f64 = 1e-5;
+/// Where filling an order loses more than this part of a choice's worth, markets that it could be traded on besides are added.
+const LOSES: f64 = 1e-3;
 /// An order whose limit is this far from the prices is not open any more.
 const HOPELESS: f64 = 0.02;
 /// An order loses about what the worst does that loses no less than this part of that.
@@ -31,7 +33,7 @@ pub(super) struct Settling<'a> {
     pub left_out: Vec<usize>,
     pub barred: &'a [Hop],
     pub prices: &'a [f64],
-    pub thrift: f64,
+    pub counted: f64,
     pub budget: &'a Budget<'a>,
 }
 
@@ -46,8 +48,8 @@ impl Settling<'_> {
             }
             settled.reconsider();
         }
-        let Self { batch, best, forced, prices, thrift, budget, .. } = settled;
-        Some(batch.joint(best, forced, prices.to_vec(), thrift, [bound, relaxed], budget))
+        let Self { batch, best, forced, prices, counted, budget, .. } = settled;
+        Some(batch.joint(best, forced, prices.to_vec(), counted, [bound, relaxed], budget))
     }
 
     /// Decides on those nearest to the prices by one mixed-integer programme, and on what becomes open by that one by one.
@@ -62,11 +64,11 @@ impl Settling<'_> {
         kept.extend(open.iter().map(|&k| Kept { market: market(k), coins: 0b11 }));
         kept.sort_unstable_by_key(|k| k.market);
         kept.dedup_by_key(|k| k.market);
-        let problem = batch.forced(&self.forced, 1.0);
+        let problem = batch.forced(&self.forced, batch.problem.gas.price);
         let mut view = View::part(&batch.snapshot.markets, &problem, &kept, 0.0, &mut Renumber::default());
         view.bar(self.barred);
         let nu: Vec<f64> = view.tokens.iter().map(|&t| self.price(t)).collect();
-        let gas = |k: usize| batch.orders[k].gas * batch.problem.gas.price * self.thrift;
+        let gas = |k: usize| batch.orders[k].gas * self.counted;
         let orders = open.iter().map(|&k| (market(k), gas(k))).collect();
         let filled = program::whole(&view, &nu, WIDE, &orders).ok()?;
         let (filled, left_out): (Vec<usize>, Vec<usize>) = open.iter().partition(|&&k| filled.contains(&market(k)));
@@ -99,8 +101,13 @@ impl Settling<'_> {
     /// The choice anew, from its own prices, with some orders forced and some left out: looked at for long only where it is worth
     /// more than it has `to_beat`.
     fn attempt(&self, forced: &[usize], left_out: &[usize], to_beat: f64) -> Option<Choice> {
-        let Self { batch, best, barred, prices, thrift, budget, .. } = self;
-        let problem = batch.forced(forced, *thrift);
+        self.attempt_on(&[], forced, left_out, to_beat)
+    }
+
+    /// The same with more markets.
+    fn attempt_on(&self, more: &[Kept], forced: &[usize], left_out: &[usize], to_beat: f64) -> Option<Choice> {
+        let Self { batch, best, barred, prices, counted, budget, .. } = self;
+        let problem = batch.forced(forced, *counted);
         let mut search = Search::new(&batch.snapshot, &problem, None, barred, budget);
         search.to_beat = to_beat;
         search.prices.copy_from_slice(prices);
@@ -111,7 +118,13 @@ impl Settling<'_> {
             let k = market.wrapping_sub(batch.first) as usize;
             forced.contains(&k) || left_out.contains(&k)
         };
-        let kept: Vec<Kept> = best.kept.iter().filter(|k| !gone(k.market)).copied().collect();
+        let mut kept: Vec<Kept> = best.kept.iter().filter(|k| !gone(k.market)).copied().collect();
+        for other in more {
+            match kept.iter_mut().find(|k| k.market == other.market) {
+                Some(k) => k.coins |= other.coins,
+                None => kept.push(*other),
+            }
+        }
         search.prune(kept);
         search.best.take()
     }
@@ -121,15 +134,42 @@ impl Settling<'_> {
         self.attempt(forced, left_out, to_beat).filter(|choice| choice.value > to_beat)
     }
 
+    /// The choice with one order more forced, of which prices fill a part; on more markets where it costs the others much. Only if it is worth
+    /// more than it has `to_beat`.
+    fn filled(&self, k: usize, part: f64, left_out: &[usize], to_beat: f64) -> Option<Choice> {
+        let with = [self.forced.as_slice(), &[k]].concat();
+        let filled = self.better(&with, left_out, to_beat);
+        let well = self.best.value - LOSES * self.best.value.abs();
+        if filled.as_ref().is_some_and(|choice| choice.value >= well) || self.budget.is_spent() {
+            return filled;
+        }
+        let worth = filled.as_ref().map_or(to_beat, |choice| choice.value);
+        let more = self.sale(k, 1.0 - part);
+        self.attempt_on(&more, &with, left_out, worth).filter(|choice| choice.value > worth).or(filled)
+    }
+
+    /// What a part of an order could be traded on beside what the choice's markets carry.
+    fn sale(&self, k: usize, part: f64) -> Vec<Kept> {
+        let Self { batch, best, prices, counted, budget, .. } = self;
+        let Order { sell, buy, sell_amount, .. } = batch.orders[k];
+        let problem = batch.forced(&self.forced, *counted);
+        let orders = (0..batch.orders.len()).map(|k| batch.hop(k));
+        let barred: Vec<Hop> = self.barred.iter().copied().chain(orders).collect();
+        let mut search = Search::new(&batch.snapshot, &problem, None, &barred, budget);
+        search.gas_value = counted * prices[problem.gas.token as usize];
+        search.best = Some(best.clone());
+        search.sale((sell, buy), part * sell_amount)
+    }
+
     /// Until no order that must be whole is filled in part.
     fn decide(&mut self) -> Option<()> {
         loop {
             let orders = &self.batch.orders;
-            let parts = self.batch.parts(&self.best, &self.batch.forced(&self.forced, self.thrift), self.budget);
+            let parts = self.batch.parts(&self.best, &self.batch.forced(&self.forced, self.counted), self.budget);
             let open = parts.into_iter().filter(|(k, part)| orders[*k].is_whole() && *part < WHOLE && !self.forced.contains(k));
             let mut open: Vec<(usize, f64)> = open.collect();
             open.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-            let Some(&(k, _)) = open.first() else { return Some(()) };
+            let Some(&(k, part)) = open.first() else { return Some(()) };
             let small: Vec<usize> = open.iter().filter(|o| o.1 < SMALL_PART || self.budget.is_spent()).map(|o| o.0).collect();
             if !small.is_empty() {
                 let without = [self.left_out.as_slice(), &small].concat();
@@ -138,7 +178,7 @@ impl Settling<'_> {
             }
             let with = [self.forced.as_slice(), &[k]].concat();
             let without = [self.left_out.as_slice(), &[k]].concat();
-            let filled = self.better(&with, &self.left_out, self.least());
+            let filled = self.filled(k, part, &self.left_out, self.least());
             let to_beat = filled.as_ref().map_or(self.least(), |filled| filled.value);
             // A part of it may be best, and all is as good: nothing is better.
             let is_as_good = filled.is_some() && to_beat >= self.best.value - AS_GOOD * self.best.value.abs();
@@ -214,8 +254,8 @@ impl Settling<'_> {
             }
             let with = [self.forced.as_slice(), &[k]].concat();
             let without: Vec<usize> = self.left_out.iter().copied().filter(|other| *other != k).collect();
-            let Some(choice) = self.better(&with, &without, self.best.value) else { continue };
-            let parts = self.batch.parts(&choice, &self.batch.forced(&with, self.thrift), self.budget);
+            let Some(choice) = self.filled(k, 0.0, &without, self.best.value) else { continue };
+            let parts = self.batch.parts(&choice, &self.batch.forced(&with, self.counted), self.budget);
             let orders = &self.batch.orders;
             let whole = parts.iter().all(|(k, part)| !orders[*k].is_whole() || *part >= WHOLE || with.contains(k));
             if whole {

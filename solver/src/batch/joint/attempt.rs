@@ -17,7 +17,7 @@ use crate::batch::reference::Reference;
 use crate::batch::step::{Step, Way};
 use crate::config::Config;
 
-/// What all the gas that a settlement may take costs at the least, as a part of what orders bring beyond their limits.
+/// What all the gas that a settlement may take is counted at, at the least, as a part of what orders bring beyond their limits.
 const ROOM_COSTS: f64 = 0.005;
 /// Times that a choice is cleared again without what stood in its way.
 const REPAIRS: usize = 16;
@@ -33,20 +33,19 @@ pub struct Attempt<'a> {
     pub(super) batch: Batch,
     /// The same where no more is counted of what is left over than could be handed out at the first prices.
     pub(super) capped: OnceLock<Batch>,
-    /// Times its cost that gas is worth at the least where there is room for so much only.
-    pub(super) scarcity: f64,
+    /// What a unit of gas is worth: its cost, or more where next to nothing is paid for it, as there is room for so much only.
+    pub(super) gas_value: f64,
     lessons: Lessons,
     best: Option<Best>,
-    /// Times its cost below which gas was too much.
+    /// What a unit of gas was counted at when it was still too much, or zero.
     heavy: f64,
 }
 
-/// How many times its cost gas is worth where next to nothing is paid for it: all that a settlement may take of it costs a part of what orders
-/// bring beyond their limits. Choices of very many markets are of no use, as few of them can be executed, and that at one price a token.
-fn scarcity(members: &[Member], gas_price: f64, config: &Config) -> f64 {
+/// What a unit of gas is worth at the least: all that a settlement may take of it a part of what orders bring beyond their limits. Choices of
+/// very many markets are of no use, as few of them can be executed, and that at one price a token.
+fn least_gas_value(members: &[Member], config: &Config) -> f64 {
     let brought: f64 = members.iter().map(|m| (m.leg.sell_amount - m.leg.buy_amount).max(0.0)).sum();
-    let least = ROOM_COSTS * brought / config.max_gas as f64;
-    if gas_price > 0.0 { (least / gas_price).max(1.0) } else { 1.0 }
+    ROOM_COSTS * brought / config.max_gas.max(1) as f64
 }
 
 /// Why there is no batch.
@@ -100,7 +99,7 @@ impl<'a> Attempt<'a> {
         let batch = Batch::new(&liquidity.snapshot, legs, &leftovers(&members), gas).map_err(|e| e.to_string())?;
         let batch = batch.with_most_gas(config.max_gas as f64);
         let (capped, lessons) = (OnceLock::new(), Lessons::default());
-        let scarcity = scarcity(&members, liquidity.gas_price, config);
+        let gas_value = least_gas_value(&members, config).max(liquidity.gas_price);
         let reference = Reference::new(auction, liquidity, config);
         Ok(Self {
             auction,
@@ -111,14 +110,14 @@ impl<'a> Attempt<'a> {
             members,
             batch,
             capped,
-            scarcity,
+            gas_value,
             lessons,
             best: None,
             heavy: 0.0,
         })
     }
 
-    /// The same where gas at less than so many times its cost is known to be too much.
+    /// The same where choices with a unit of gas counted at less than so much are known to be too much.
     pub fn heavy_below(self, heavy: f64) -> Self {
         Self { heavy, ..self }
     }
@@ -128,7 +127,7 @@ impl<'a> Attempt<'a> {
         &self.floors
     }
 
-    /// How many times its cost gas was still too much at, or zero.
+    /// What a unit of gas was counted at when it was still too much, or zero.
     pub fn heavy(&self) -> f64 {
         self.heavy
     }
@@ -225,7 +224,7 @@ impl<'a> Attempt<'a> {
         let cleared = self.at_choice(&choice)?;
         self.rehearse(&cleared, lessons);
         let heavy = self.heaviest(&cleared, cleared.gas()).ok_or(NoBatch::Heavy)?;
-        if !heavy.is_empty() && original.spared < self.most_thrift() {
+        if !heavy.is_empty() && original.spared < self.most_counted() {
             return Err(NoBatch::Heavy);
         }
         let (mut cleared, mut gone) = self.leave(&mut choice, &lessons.barred, cleared, &heavy, Vec::new(), stop)?;

@@ -133,13 +133,6 @@ pub(super) struct Chosen<'a> {
     pub lessons: &'a Lessons,
 }
 
-/// Tokens that more is short of than was to be left over, and how many units more. Orders that only meet each other leave nothing at
-/// all: for them a part of the fees has to do.
-pub(super) fn beyond(clearing: &Clearing, spare: &BTreeMap<Token, f64>) -> Vec<(Token, f64)> {
-    let beyond = clearing.short.iter().map(|&(token, units)| (token, units - spare.get(&token).copied().unwrap_or_default()));
-    beyond.filter(|b| b.1 > 0.0).collect()
-}
-
 /// At what terms.
 #[derive(Clone, Copy)]
 pub(super) struct Terms<'a> {
@@ -214,13 +207,14 @@ impl Attempt<'_> {
         for (&token, &units) in &lessons.spare {
             *spare.entry(token).or_default() += units;
         }
-        let endowment: Vec<(Token, f64)> = spare.iter().map(|(&token, &units)| (token, -units)).collect();
+        let spare: Vec<(Token, f64)> = spare.into_iter().collect();
         let to_clear = ToClear {
             snapshot: self.batch.snapshot(),
             markets: &choice.markets,
             flows: &cleared.clearing.flows,
             barred: &lessons.barred,
-            endowment: &endowment,
+            endowment: &[],
+            spare: &spare,
             nu: &choice.prices,
             trades: &bare,
             claims,
@@ -228,7 +222,6 @@ impl Attempt<'_> {
             distance,
         };
         let mut clearing = to_clear.clear(|token| cleared.clearing.price(token)).map_err(|error| error.to_string())?;
-        clearing.short = beyond(&clearing, &spare);
         // Execution shows whether a little is missing.
         clearing.short.retain(|(_, units)| *units > LITTLE);
         for (traded, &fee) in trades.iter_mut().zip(&clearing.fees) {
@@ -254,7 +247,7 @@ impl Attempt<'_> {
     }
 
     /// What is to be left over of each token that somebody is paid in: room for the doubles that prices are found in, and for whole
-    /// atoms.
+    /// atoms. Orders that only meet each other leave nothing at all: for them a part of the fees has to do.
     pub(super) fn spare(&self, trades: &[Trade], times: f64) -> BTreeMap<Token, f64> {
         let mut paid: BTreeMap<Token, f64> = BTreeMap::new();
         let least = LEAST_MARGIN + OFF * trades.iter().map(|t| t.fill[1]).fold(0.0, f64::max);

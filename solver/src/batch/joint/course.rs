@@ -10,7 +10,7 @@ use super::{Attempt, Joint, MANY, Welfare};
 
 /// Times that a batch is chosen again without those that were left out of the one before.
 const AGAIN: usize = 4;
-/// How many times its cost gas is counted at, one after another.
+/// How many times its value gas is counted at, one after another.
 const THRIFT: [f64; 6] = [2.0, 1.4, 3.0, 4.5, 8.0, 16.0];
 /// The same once there is a batch that was looked at for longer.
 const CHEAPER: [f64; 2] = [1.4, 1.0];
@@ -81,20 +81,20 @@ impl Attempt<'_> {
     /// Choices with gas counted at more and less than its cost: the first that can be settled at once, others until one is settled well.
     pub(super) fn choose(&self, course: &mut Course<'_>, stop: &(dyn Fn() -> bool + Sync)) {
         let (mut tried, mut is_bounded) = (0, false);
-        for (k, thrift) in THRIFT.iter().map(|times| times * self.scarcity).enumerate() {
-            if thrift < BELOW * course.heavy && k + 1 < THRIFT.len() {
+        for (k, counted) in THRIFT.iter().map(|times| times * self.gas_value).enumerate() {
+            if counted < BELOW * course.heavy && k + 1 < THRIFT.len() {
                 continue;
             }
             if tried > 0 && stop() {
                 break;
             }
             let Course { prices, lessons, .. } = &*course;
-            let start = Start { warm: prices.as_deref(), out: &[], barred: &lessons.barred, thrift };
+            let start = Start { warm: prices.as_deref(), out: &[], barred: &lessons.barred, counted };
             let Some(mut opening) = self.batch().open(start, &self.budget(stop)) else { break };
             course.bound = course.bound.min(opening.bound());
             if self.capped.get().is_none() && !self.gives() {
                 self.cap(opening.prices());
-                if !self.reopen(&mut opening, &[], course, thrift, stop) {
+                if !self.reopen(&mut opening, &[], course, counted, stop) {
                     break;
                 }
             }
@@ -140,9 +140,9 @@ impl Attempt<'_> {
             let manner = if manner == Manner::Hasty && can_wait && rounds < most { Manner::Choosy } else { manner };
             let settled = self.consider(&choice, manner, &out, course, stop);
             let in_the_way = std::mem::take(&mut course.lessons.in_the_way);
-            if settled == Err(NoBatch::Heavy) && opening.spared() < self.most_thrift() {
+            if settled == Err(NoBatch::Heavy) && opening.spared() < self.most_counted() {
                 course.heavy = opening.spared();
-                opening.spare((DEARER * course.heavy).min(self.most_thrift()), &self.budget(stop));
+                opening.spare((DEARER * course.heavy).min(self.most_counted()), &self.budget(stop));
                 continue;
             }
             let badly = course.best.as_ref().is_none_or(|best| best.welfare.realised < BADLY * choice.value);
@@ -151,7 +151,7 @@ impl Attempt<'_> {
             }
             rounds += 1;
             out.extend(in_the_way);
-            if !self.reopen(opening, &out, course, choice.thrift, stop) {
+            if !self.reopen(opening, &out, course, choice.counted, stop) {
                 return;
             }
         }
@@ -168,10 +168,10 @@ impl Attempt<'_> {
         opening: &mut Opening<'b>,
         out: &[usize],
         course: &Course<'_>,
-        thrift: f64,
+        counted: f64,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> bool {
-        let start = Start { warm: Some(opening.prices()), out, barred: &course.lessons.barred, thrift };
+        let start = Start { warm: Some(opening.prices()), out, barred: &course.lessons.barred, counted };
         let other = self.batch().open(start, &self.budget(stop));
         let is_open = other.is_some();
         if let Some(other) = other {
@@ -181,8 +181,8 @@ impl Attempt<'_> {
     }
 
     /// The most times its cost that gas is counted at: what takes too much then is left out.
-    pub(super) fn most_thrift(&self) -> f64 {
-        MOST_THRIFT * self.scarcity
+    pub(super) fn most_counted(&self) -> f64 {
+        MOST_THRIFT * self.gas_value
     }
 
     /// Whether there are so many orders that everything takes long.
@@ -194,11 +194,11 @@ impl Attempt<'_> {
     fn lighten<'b>(&self, opening: &mut Opening<'b>, course: &mut Course<'_>, stop: &(dyn Fn() -> bool + Sync)) {
         let most = self.config.max_gas as f64;
         let mut heavier = None;
-        while opening.gas() > most && opening.spared() < self.most_thrift() {
+        while opening.gas() > most && opening.spared() < self.most_counted() {
             let spared = opening.spared();
             let dearer = if opening.gas() > FAR_TOO_MUCH * most { DEARER * DEARER } else { DEARER };
             heavier = Some(opening.clone());
-            opening.spare((dearer * spared).min(self.most_thrift()), &self.budget(stop));
+            opening.spare((dearer * spared).min(self.most_counted()), &self.budget(stop));
             course.heavy = spared;
             tracing::debug!(spared = opening.spared(), gas = opening.gas(), value = opening.value(), "a lighter choice");
         }
@@ -217,25 +217,31 @@ impl Attempt<'_> {
 
     /// Looks for longer, and again without those who have to leave. Then with gas counted at less.
     pub(super) fn improve(&self, course: &mut Course<'_>, stop: &(dyn Fn() -> bool + Sync)) {
-        let Some(thrift) = course.best.as_ref().map(|best| best.choice.thrift) else { return };
+        let Some(counted) = course.best.as_ref().map(|best| best.choice.counted) else { return };
         let mut out = Vec::new();
         for _ in 0..=AGAIN {
-            match self.climb(thrift, &out, course, stop) {
+            match self.climb(counted, &out, course, stop) {
                 Some(gone) if !gone.is_empty() => out.extend(gone),
                 _ => break,
             }
         }
-        let cheaper = CHEAPER.iter().map(|times| times * self.scarcity).filter(|cheaper| *cheaper < thrift && !self.gives());
-        cheaper.for_each(|thrift| _ = self.climb(thrift, &[], course, stop));
+        let cheaper = CHEAPER.iter().map(|times| times * self.gas_value).filter(|cheaper| *cheaper < counted && !self.gives());
+        cheaper.for_each(|counted| _ = self.climb(counted, &[], course, stop));
     }
 
     /// Opens without the members that are `out`, adds and drops for as long as that helps, and settles what comes of it: those that had to
     /// leave besides, if it is the best so far.
-    fn climb(&self, thrift: f64, out: &[usize], course: &mut Course<'_>, stop: &(dyn Fn() -> bool + Sync)) -> Option<Vec<usize>> {
+    fn climb(
+        &self,
+        counted: f64,
+        out: &[usize],
+        course: &mut Course<'_>,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Option<Vec<usize>> {
         if stop() {
             return None;
         }
-        let start = Start { warm: course.prices.as_deref(), out, barred: &course.lessons.barred, thrift };
+        let start = Start { warm: course.prices.as_deref(), out, barred: &course.lessons.barred, counted };
         let mut opening = self.batch().open(start, &self.budget(stop))?;
         // What is far too much takes long, and most of it for nothing.
         if opening.gas() <= FAR_TOO_MUCH * self.config.max_gas as f64 {
@@ -278,8 +284,8 @@ impl Attempt<'_> {
             }
         };
         let Welfare { whole, realised, .. } = joint.welfare;
-        let (fills, thrift, left) = (joint.fills.len(), choice.thrift, gone.len());
-        tracing::debug!(attempts = course.attempts, thrift, whole, realised, fills, left, "a batch");
+        let (fills, times, left) = (joint.fills.len(), choice.counted / self.gas_value, gone.len());
+        tracing::debug!(attempts = course.attempts, times, whole, realised, fills, left, "a batch");
         if course.best.as_ref().is_some_and(|best| realised <= best.welfare.realised) {
             return Ok(None);
         }

@@ -6,7 +6,7 @@ use alloy_primitives::U256;
 use ballast_routing::{Claim, Distance, Exact, Presence, ToClear, Token, Trade};
 use rustc_hash::FxHashMap;
 
-use super::clear::{Chosen, Cleared, LEAST_MARGIN, LITTLE, Lessons, beyond};
+use super::clear::{Chosen, Cleared, LEAST_MARGIN, LITTLE, Lessons};
 use super::orders::Member;
 use super::prices::{Part, Prices, exact};
 use super::{Attempt, Fill, Joint, Obstacle, Welfare};
@@ -175,27 +175,29 @@ impl Attempt<'_> {
             })
             .collect();
         let mut spare = self.spare(&trades, 1.0);
+        let mut endowment: Vec<(Token, f64)> = Vec::with_capacity(touched.len());
         for &token in &touched {
+            let [brought, taken] = net.get(&token).copied().unwrap_or_default();
+            let change = if brought >= taken { f64::from(brought - taken) } else { -f64::from(taken - brought) };
+            let mut change = change * unit(token);
             // Where nobody is paid there is nothing to go wrong but the doubles; unless what is brought depends on the prices.
             if !parts.iter().any(|p| p.buy == token) {
-                let depends = parts.iter().any(|p| p.sell == token && !p.exact_sold);
-                spare.insert(token, if depends { LEAST_MARGIN + 4.0 * unit(token) } else { -LEAST_MARGIN });
+                if parts.iter().any(|p| p.sell == token && !p.exact_sold) {
+                    spare.insert(token, LEAST_MARGIN + 4.0 * unit(token));
+                } else {
+                    change += LEAST_MARGIN;
+                }
             }
+            endowment.push((token, change));
         }
-        let endowment: Vec<(Token, f64)> = spare
-            .iter()
-            .map(|(&token, spare)| {
-                let [brought, taken] = net.get(&token).copied().unwrap_or_default();
-                let change = if brought >= taken { f64::from(brought - taken) } else { -f64::from(taken - brought) };
-                (token, change * unit(token) - spare)
-            })
-            .collect();
+        let spare: Vec<(Token, f64)> = spare.into_iter().collect();
         let to_clear = ToClear {
             snapshot: &self.liquidity.snapshot,
             markets: &[],
             flows: &[],
             barred: &[],
             endowment: &endowment,
+            spare: &spare,
             nu: &[],
             trades: &trades,
             claims,
@@ -213,10 +215,8 @@ impl Attempt<'_> {
         let worth: Vec<(Token, f64)> = touched.iter().map(|&t| (t, found.price(t) * unit(t))).collect();
         exact(parts, &worth, &net).map_err(|short| {
             // What the programme could not find is more telling than what its prices leave short.
-            let mut missing = beyond(&found, &spare);
-            if missing.is_empty() {
-                missing = short.into_iter().map(|(t, missing)| (t, f64::from(missing) * unit(t))).collect();
-            }
+            let left = || short.into_iter().map(|(t, missing)| (t, f64::from(missing) * unit(t))).collect();
+            let missing = if found.short.is_empty() { left() } else { found.short };
             Obstacle::Short { places: places(&missing), missing }
         })
     }

@@ -39,7 +39,7 @@ impl Part {
 
 /// Integer prices near `worth` (of an atom of each token, in any unit), at which all parts are paid by what they bring and by what
 /// the swaps leave: `brought` and `taken`, in atoms. The price of a token that is short is raised, by what it is short, as those who
-/// are paid in it then get less; where nobody is, it is lowered, as those who buy with it then give more.
+/// are paid in it then get less; where more of it is given for exact amounts, it is lowered, as those who buy with it then give more.
 ///
 /// # Errors
 /// Where some tokens stay short: those that are at the prices given, and by how many atoms.
@@ -74,12 +74,13 @@ pub(super) fn exact(
     Err(first)
 }
 
-/// A price moved by what is missing of its token: of what is `paid` in it, or else of what those give of it who buy an exact amount.
+/// A price moved by what is missing of its token, of what depends on the price: what is `paid` in it for exact amounts, less what those `give`
+/// of it who buy an exact amount.
 fn shaved(price: U256, missing: U256, paid: U256, given: U256) -> Option<U256> {
-    if !paid.is_zero() {
-        price.checked_add(mul_div_up(price, missing, paid)?)?.checked_add(U256::ONE)
-    } else if !given.is_zero() {
-        price.checked_sub(mul_div_up(price, missing, given)?)?.checked_sub(U256::ONE)
+    if paid > given {
+        price.checked_add(mul_div_up(price, missing, paid - given)?)?.checked_add(U256::ONE)
+    } else if given > paid {
+        price.checked_sub(mul_div_up(price, missing, given - paid)?)?.checked_sub(U256::ONE)
     } else {
         None
     }
@@ -97,12 +98,9 @@ fn shortages(parts: &[Part], prices: &Prices, net: &FxHashMap<Token, [U256; 2]>)
         *brought = brought.checked_add(sold)?;
         let taken = &mut flows.entry(part.buy).or_default()[1];
         *taken = taken.checked_add(bought)?;
-        let paid = &mut sums.entry(part.buy).or_default()[0];
-        *paid = paid.checked_add(bought)?;
-        if !part.exact_sold {
-            let given = &mut sums.entry(part.sell).or_default()[1];
-            *given = given.checked_add(sold)?;
-        }
+        let (token, side, amount) = if part.exact_sold { (part.buy, 0, bought) } else { (part.sell, 1, sold) };
+        let sum = &mut sums.entry(token).or_default()[side];
+        *sum = sum.checked_add(amount)?;
     }
     let short = flows.iter().filter(|(_, [brought, taken])| taken > brought);
     let short = short.map(|(token, [brought, taken])| (*token, taken - brought, sums.get(token).copied().unwrap_or_default()));
