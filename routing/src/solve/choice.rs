@@ -186,7 +186,7 @@ impl<'a> Search<'a> {
         let mut starts: Vec<Vec<Kept>> = Vec::new();
         for way in &mut ways {
             starts.extend((2..=PATHS).filter(|&count| count != FEW_PATHS).map(|count| self.disjoint(way, count)));
-            starts.extend(WEIGHTS.map(|weight| self.part_by_part(way, weight, FxHashMap::default())));
+            starts.extend(WEIGHTS.map(|weight| self.part_by_part(way, weight, Carried::default(), MarketId::MAX)));
         }
         self.ways = ways;
         for start in starts {
@@ -202,16 +202,19 @@ impl<'a> Search<'a> {
         self.best = Some(best);
     }
 
-    /// What a sale in equal parts takes of the markets, beside what the best choice carries.
-    pub(super) fn sale(&mut self, (from, to): (Token, Token), amount: f64) -> Vec<Kept> {
-        let carried = self.carried();
-        self.part_by_part(&mut self.way(from, to, amount), 1.0, carried)
+    /// What a sale in equal parts takes of the markets before `end`, beside what the best choice carries. What a market of its own would not pay
+    /// for one part it may for several.
+    pub(super) fn sale(&mut self, (from, to): (Token, Token), amount: f64, end: MarketId) -> Vec<Kept> {
+        let mut carried = self.carried();
+        carried.retain(|market, _| *market < end);
+        self.part_by_part(&mut self.way(from, to, amount), WEIGHTS[0], carried, end)
     }
 
-    /// The paths that a sale in equal parts takes, each the best on what the parts before it left, and what else is carried.
-    fn part_by_part(&self, Way { paths, amount }: &mut Way, weight: f64, mut carried: Carried) -> Vec<Kept> {
+    /// The paths that a sale in equal parts takes through the markets before `end`, each the best on what the parts before it left, and what
+    /// else is carried.
+    fn part_by_part(&self, Way { paths, amount }: &mut Way, weight: f64, mut carried: Carried, end: MarketId) -> Vec<Kept> {
         for _ in 0..CHUNKS {
-            let held = |hop: Hop| self.beside(&carried, hop);
+            let held = |hop: Hop| self.beside(&carried, hop).filter(|_| hop.market < end);
             let part = *amount / CHUNKS as f64;
             let Some(path) = paths.best(part, weight * self.gas_value, held) else { break };
             let mut amount = part;
@@ -321,14 +324,7 @@ impl<'a> Search<'a> {
 
     /// The best choice with more markets.
     fn with(&self, more: &[Kept]) -> Vec<Kept> {
-        let mut kept = self.best.as_ref().map_or_else(Vec::new, |best| best.kept.clone());
-        for candidate in more {
-            match kept.iter_mut().find(|k| k.market == candidate.market) {
-                Some(k) => k.coins |= candidate.coins,
-                None => kept.push(*candidate),
-            }
-        }
-        kept
+        joined(self.best.as_ref().map_or_else(Vec::new, |best| best.kept.clone()), more)
     }
 
     /// Drops what does not earn its gas, the worst half first, until everything does. True if it found a new best.
@@ -489,6 +485,17 @@ type Carried = FxHashMap<MarketId, (Hop, f64)>;
 pub(super) struct Way<'a> {
     paths: Paths<'a>,
     amount: f64,
+}
+
+/// Markets, and more of them or of their coins.
+pub(super) fn joined(mut kept: Vec<Kept>, more: &[Kept]) -> Vec<Kept> {
+    for other in more {
+        match kept.iter_mut().find(|k| k.market == other.market) {
+            Some(k) => k.coins |= other.coins,
+            None => kept.push(*other),
+        }
+    }
+    kept
 }
 
 fn kept_of(path: &Path) -> Vec<Kept> {

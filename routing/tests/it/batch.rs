@@ -126,6 +126,46 @@ fn what_is_not_matched_is_routed() {
     assert!((sold - 40.0).abs() < 0.5, "{clearing:?}");
 }
 
+/// Of two equal pools one takes so much gas that it does not pay for the part of an order that prices fill: it does for all of it, which the
+/// other alone would not.
+#[test]
+fn a_whole_order_is_traded_on_pools_that_a_part_of_it_would_not_pay_for() {
+    let mut markets = Markets::new(4);
+    for gas in [60e3, 1.5e6] {
+        markets.add(&[0, 1], Curve::Product(Product::new([1e3, 1e3], 0.003).unwrap()), gas).unwrap();
+    }
+    let snapshot = Snapshot::new(markets);
+    let leftover = [Leftover { token: 1, weight: 1.0, most: 100.0 }];
+    let choice = |whole| choose(&Batch::new(&snapshot, vec![order(0, 1, 100.0, 93.0, whole)], &leftover, GAS).unwrap());
+    let part = choice(false).unwrap();
+    assert!(part.markets.len() == 1 && (0.2..0.5).contains(&part.parts[0]), "{part:?}");
+    let whole = choice(true).unwrap();
+    assert!(whole.markets.len() == 2 && whole.parts[0] == 1.0 && whole.value > 0.1, "{whole:?}");
+}
+
+/// Orders that only pass tokens to each other have none to spare: nothing is short for that, of neither token.
+#[test]
+fn what_cannot_be_spared_is_not_short() {
+    let snapshot = snapshot(&[]);
+    let trade = |sell, buy| Trade {
+        sell,
+        buy,
+        exact: Exact::Bought,
+        rate: 0.9,
+        hope: 0.0,
+        fee: [0.0; 2],
+        fill: [100.0; 2],
+        start: 100.0,
+        weight: 1.0,
+    };
+    let trades = [trade(0, 1), trade(1, 0)];
+    let clear = ToClear { spare: &[(0, 1e-3), (1, 1e-3)], ..matched(&snapshot, &trades) };
+    let found = clear.clear(|token| if token == 0 { 1.0 } else { 1.001 }).unwrap();
+    assert!(found.short.is_empty(), "{found:?}");
+    let [ours, theirs] = [0, 1].map(|k| found.amounts(k, &trades[k]));
+    assert!((ours[0] - theirs[1]).abs() < 1.1e-3 && (theirs[0] - ours[1]).abs() < 1.1e-3, "{ours:?} {theirs:?}");
+}
+
 #[test]
 fn a_partial_order_stops_at_its_limit_and_a_whole_one_does_not() {
     // The average price of the whole is 0.9066, that at the margin 0.8247: at a limit of 0.88 a part is best, or all.

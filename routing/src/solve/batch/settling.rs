@@ -1,10 +1,14 @@
 //! Which of the orders that are whole or not at all are filled.
+//!
+//! A choice has the markets that are worth their gas at its prices, which fill a part of such an order. All of it may need more of them, and
+//! is tried with those that the rest would be sold on.
 
 use super::{Batch, Effort, Extent, Joint, Order, WHOLE};
 use crate::budget::Budget;
 use crate::market::{MarketId, Token};
 use crate::path::Hop;
 use crate::program;
+use crate::solve::choice::joined;
 use crate::solve::{Choice, Search};
 use crate::view::{Kept, Renumber, View};
 
@@ -14,6 +18,8 @@ const SMALL_PART: f64 = 0.1;
 const AS_GOOD: f64 = 1e-5;
 /// Where filling an order loses more than this part of a choice's worth, markets that it could be traded on besides are added.
 const LOSES: f64 = 1e-3;
+/// Of more orders than these that would take too long.
+const MANY: usize = 200;
 /// An order whose limit is this far from the prices is not open any more.
 const HOPELESS: f64 = 0.02;
 /// An order loses about what the worst does that loses no less than this part of that.
@@ -118,14 +124,8 @@ impl Settling<'_> {
             let k = market.wrapping_sub(batch.first) as usize;
             forced.contains(&k) || left_out.contains(&k)
         };
-        let mut kept: Vec<Kept> = best.kept.iter().filter(|k| !gone(k.market)).copied().collect();
-        for other in more {
-            match kept.iter_mut().find(|k| k.market == other.market) {
-                Some(k) => k.coins |= other.coins,
-                None => kept.push(*other),
-            }
-        }
-        search.prune(kept);
+        let kept = best.kept.iter().filter(|k| !gone(k.market)).copied().collect();
+        search.prune(joined(kept, more));
         search.best.take()
     }
 
@@ -140,7 +140,8 @@ impl Settling<'_> {
         let with = [self.forced.as_slice(), &[k]].concat();
         let filled = self.better(&with, left_out, to_beat);
         let well = self.best.value - LOSES * self.best.value.abs();
-        if filled.as_ref().is_some_and(|choice| choice.value >= well) || self.budget.is_spent() {
+        let is_large = self.batch.orders.len() > MANY;
+        if filled.as_ref().is_some_and(|choice| choice.value >= well) || is_large || self.budget.is_spent() {
             return filled;
         }
         let worth = filled.as_ref().map_or(to_beat, |choice| choice.value);
@@ -153,12 +154,10 @@ impl Settling<'_> {
         let Self { batch, best, prices, counted, budget, .. } = self;
         let Order { sell, buy, sell_amount, .. } = batch.orders[k];
         let problem = batch.forced(&self.forced, *counted);
-        let orders = (0..batch.orders.len()).map(|k| batch.hop(k));
-        let barred: Vec<Hop> = self.barred.iter().copied().chain(orders).collect();
-        let mut search = Search::new(&batch.snapshot, &problem, None, &barred, budget);
+        let mut search = Search::new(&batch.snapshot, &problem, None, self.barred, budget);
         search.gas_value = counted * prices[problem.gas.token as usize];
         search.best = Some(best.clone());
-        search.sale((sell, buy), part * sell_amount)
+        search.sale((sell, buy), part * sell_amount, batch.first)
     }
 
     /// Until no order that must be whole is filled in part.

@@ -126,6 +126,15 @@ mod tests {
         let net = FxHashMap::from_iter([(0, [U256::ZERO, U256::from(1_001)]), (1, [U256::from(1_000), U256::ZERO])]);
         let prices = exact(&buyer, &[(0, 1.0), (1, 1.0)], &net).unwrap();
         assert_eq!(buyer[0].amounts(|t| prices.get(&t).copied()).unwrap(), [U256::from(1_001), U256::from(1_000)]);
+        // Two buy exact amounts of each other's token, two atoms of each are left over besides: who gives less than is bought of it gives
+        // more where his token is worth less.
+        let buyers = [(0, 1), (1, 0)].map(|(sell, buy)| Part { exact_sold: false, ..part(sell, buy, 1_000_000) });
+        let net = FxHashMap::from_iter([0, 1].map(|token| (token, [U256::from(2), U256::ZERO])));
+        let prices = exact(&buyers, &[(0, 1.0), (1, 0.9999)], &net).unwrap();
+        for buyer in buyers {
+            let [sold, _] = buyer.amounts(|t| prices.get(&t).copied()).unwrap();
+            assert!(sold + U256::from(2) >= U256::from(1_000_000), "{sold} for {prices:?}");
+        }
         // Nothing at all is there.
         assert_eq!(exact(&parts, &[(0, 1.0), (1, 1.0)], &FxHashMap::default()), Err(vec![(1, U256::from(1_000))]));
     }

@@ -30,8 +30,12 @@ fn best(name: &str, request: &wire::Auction) -> Vec<Filled> {
 #[test]
 fn every_solution_of_a_generated_batch_keeps_what_it_must() {
     let mut count = 0;
-    for (pools, seed, fill_or_kill) in [(60, 1, 0.0), (120, 2, 0.4), (200, 3, 1.0)] {
-        let mut request = universe(&UniverseConfig::new(pools, seed));
+    let mainnet = UniverseConfig::default().gas_price;
+    let rollup = mainnet / 1_500;
+    for (pools, seed, fill_or_kill, gas_price) in
+        [(60, 1, 0.0, mainnet), (120, 2, 0.4, mainnet), (200, 3, 1.0, mainnet), (120, 4, 0.4, rollup)]
+    {
+        let mut request = universe(&UniverseConfig { gas_price, ..UniverseConfig::new(pools, seed) });
         orders(&mut request, &OrderConfig::batch(20, seed, fill_or_kill));
         let (auction, solutions) = solved(&request);
         for solution in &solutions {
@@ -40,7 +44,7 @@ fn every_solution_of_a_generated_batch_keeps_what_it_must() {
         }
         count += solutions.len();
     }
-    assert!(count >= 15, "only {count} solutions of 60 orders");
+    assert!(count >= 20, "only {count} solutions of 80 orders");
 }
 
 #[test]
