@@ -42,9 +42,9 @@ pub struct BatchArgs {
     /// The share of orders that are filled whole or not at all.
     #[arg(long, default_value_t = 0.4)]
     fill_or_kill: f64,
-    /// What a unit of gas costs, in gwei.
-    #[arg(long, value_name = "GWEI", default_value = "15", value_parser = gwei)]
-    gas_price: u64,
+    /// What a unit of gas costs, in gwei; as on mainnet if absent.
+    #[arg(long, value_name = "GWEI", value_parser = gwei)]
+    gas_price: Option<u64>,
     /// An auction file to solve instead.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["seeds", "pools", "orders", "fill_or_kill", "gas_price"])]
     auction: Option<PathBuf>,
@@ -211,7 +211,8 @@ impl BatchArgs {
         for seed in 1..=seeds {
             let (scenario, name) = match &self.auction {
                 None => {
-                    let pools = UniverseConfig { gas_price: self.gas_price, ..UniverseConfig::new(self.pools, seed) };
+                    let base = UniverseConfig::new(self.pools, seed);
+                    let pools = UniverseConfig { gas_price: self.gas_price.unwrap_or(base.gas_price), ..base };
                     (batch(&pools, self.orders, self.fill_or_kill, &config), format!("seed {seed}"))
                 }
                 Some(path) => {

@@ -20,14 +20,13 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use alloy_primitives::U256;
-use ballast_routing::Ceiling;
+use ballast_routing::{Ceiling, MANY_ORDERS};
 use rayon::prelude::*;
 use tracing::Span;
 
 use crate::auction::{Auction, Drops, Subject};
 use crate::batch::Liquidity;
 use crate::batch::execute::from_f64;
-use crate::batch::joint::MANY;
 use crate::batch::prices::WEI_PER_UNIT;
 use crate::config::Config;
 use crate::settlement::Verified;
@@ -153,7 +152,7 @@ pub fn run_with(
         let orders = 0..auction.orders.len();
         let alone = |k: usize| (k, first(k));
         // Orders of the batch can wait where there are many, as their own bids are hardly worth more.
-        let can_wait = orders.len() > MANY && batch.is_some_and(Together::is_ahead);
+        let can_wait = orders.len() > MANY_ORDERS && batch.is_some_and(Together::is_ahead);
         let score = |k| first(k).verified().map(Verified::score).unwrap_or_default();
         let promised = || orders.clone().into_par_iter().map(score).reduce(|| U256::ZERO, U256::saturating_add);
         if !can_wait && batch.map_or(U256::ZERO, |batch| batch.verified.score()) < promised() {

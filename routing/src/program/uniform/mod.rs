@@ -257,8 +257,9 @@ impl ToClear<'_> {
         let ends: Vec<[usize; 2]> = trades.iter().map(|t| [number(t.sell), number(t.buy)]).collect();
         let roots = roots(&ends, view.tokens.len());
         let mut spare = vec![0.0; view.tokens.len()];
-        for &(token, units) in self.spare {
-            spare[number(token)] += units;
+        // Of a token that nobody trades any more there is nothing to ask for.
+        for (token, units) in self.spare.iter().filter_map(|&(token, units)| Some((view.local(token)?, units))) {
+            spare[token as usize] += units;
         }
         let mut prices: Vec<f64> = view.tokens.iter().map(|&t| start(t)).collect();
         let mut fills: Vec<f64> = trades.iter().map(|t| t.start).collect();

@@ -193,10 +193,13 @@ impl Step<'_, '_, '_> {
         let lent: Vec<(usize, Variable)> = rows
             .map(|(t, row)| {
                 let spare = self.spare[t] / unit;
-                let spent = self.build.variables.add(variable().min(0.0).max(spare));
+                if spare > 0.0 {
+                    let spent = self.build.variables.add(variable().min(0.0).max(spare));
+                    self.build.objective.add_mul(-SPARED, spent);
+                    *row += spent - spare;
+                }
                 let lent = self.build.variables.add(variable().min(0.0));
-                *row += spent + lent - spare;
-                self.build.objective.add_mul(-SPARED, spent);
+                row.add_mul(1.0, lent);
                 self.build.objective.add_mul(-SHORT, lent);
                 (t, lent)
             })

@@ -29,6 +29,8 @@ use self::settling::Settling;
 use super::choice::{NEAR_BY, Reach};
 use super::{Choice, FINE, Search, Snapshot};
 
+/// More orders than these take long together and by themselves: the best that can be had of them is not had at once.
+pub const MANY_ORDERS: usize = 200;
 /// Width of those in which it is settled what is traded.
 const BALANCED: f64 = 1e-3;
 /// A part that is as good as all.

@@ -3,7 +3,7 @@
 //! A choice has the markets that are worth their gas at its prices, which fill a part of such an order. All of it may need more of them, and
 //! is tried with those that the rest would be sold on.
 
-use super::{Batch, Effort, Extent, Joint, Order, WHOLE};
+use super::{Batch, Effort, Extent, Joint, MANY_ORDERS, Order, WHOLE};
 use crate::budget::Budget;
 use crate::market::{MarketId, Token};
 use crate::path::Hop;
@@ -18,8 +18,6 @@ const SMALL_PART: f64 = 0.1;
 const AS_GOOD: f64 = 1e-5;
 /// Where filling an order loses more than this part of a choice's worth, markets that it could be traded on besides are added.
 const LOSES: f64 = 1e-3;
-/// Of more orders than these that would take too long.
-const MANY: usize = 200;
 /// An order whose limit is this far from the prices is not open any more.
 const HOPELESS: f64 = 0.02;
 /// An order loses about what the worst does that loses no less than this part of that.
@@ -134,19 +132,18 @@ impl Settling<'_> {
         self.attempt(forced, left_out, to_beat).filter(|choice| choice.value > to_beat)
     }
 
-    /// The choice with one order more forced, of which prices fill a part; on more markets where it costs the others much. Only if it is worth
-    /// more than it has `to_beat`.
-    fn filled(&self, k: usize, part: f64, left_out: &[usize], to_beat: f64) -> Option<Choice> {
-        let with = [self.forced.as_slice(), &[k]].concat();
-        let filled = self.better(&with, left_out, to_beat);
+    /// The choice with one order more forced, of which prices fill a part; on more markets where it costs the others much, unless there are
+    /// very many orders: that takes long. Only if it is worth more than it has `to_beat`.
+    fn filled(&self, (k, part): (usize, f64), with: &[usize], left_out: &[usize], to_beat: f64) -> Option<Choice> {
+        let filled = self.better(with, left_out, to_beat);
         let well = self.best.value - LOSES * self.best.value.abs();
-        let is_large = self.batch.orders.len() > MANY;
+        let is_large = self.batch.orders.len() > MANY_ORDERS;
         if filled.as_ref().is_some_and(|choice| choice.value >= well) || is_large || self.budget.is_spent() {
             return filled;
         }
         let worth = filled.as_ref().map_or(to_beat, |choice| choice.value);
         let more = self.sale(k, 1.0 - part);
-        self.attempt_on(&more, &with, left_out, worth).filter(|choice| choice.value > worth).or(filled)
+        self.attempt_on(&more, with, left_out, worth).filter(|choice| choice.value > worth).or(filled)
     }
 
     /// What a part of an order could be traded on beside what the choice's markets carry.
@@ -177,7 +174,7 @@ impl Settling<'_> {
             }
             let with = [self.forced.as_slice(), &[k]].concat();
             let without = [self.left_out.as_slice(), &[k]].concat();
-            let filled = self.filled(k, part, &self.left_out, self.least());
+            let filled = self.filled((k, part), &with, &self.left_out, self.least());
             let to_beat = filled.as_ref().map_or(self.least(), |filled| filled.value);
             // A part of it may be best, and all is as good: nothing is better.
             let is_as_good = filled.is_some() && to_beat >= self.best.value - AS_GOOD * self.best.value.abs();
@@ -253,7 +250,7 @@ impl Settling<'_> {
             }
             let with = [self.forced.as_slice(), &[k]].concat();
             let without: Vec<usize> = self.left_out.iter().copied().filter(|other| *other != k).collect();
-            let Some(choice) = self.filled(k, 0.0, &without, self.best.value) else { continue };
+            let Some(choice) = self.filled((k, 0.0), &with, &without, self.best.value) else { continue };
             let parts = self.batch.parts(&choice, &self.batch.forced(&with, self.counted), self.budget);
             let orders = &self.batch.orders;
             let whole = parts.iter().all(|(k, part)| !orders[*k].is_whole() || *part >= WHOLE || with.contains(k));

@@ -1,12 +1,12 @@
 //! From one choice of markets and orders to the next: the first that can be settled at once, then the best, and again without those that
 //! had to go.
 
-use ballast_routing::{Effort, Joint as Choice, Opening, Start};
+use ballast_routing::{Effort, Joint as Choice, MANY_ORDERS, Opening, Start};
 
 use super::attempt::NoBatch;
 use super::clear::Lessons;
 use super::fair::Manner;
-use super::{Attempt, Joint, MANY, Welfare};
+use super::{Attempt, Joint, Welfare};
 
 /// Times that a batch is chosen again without those that were left out of the one before.
 const AGAIN: usize = 4;
@@ -78,7 +78,7 @@ impl Course<'_> {
 }
 
 impl Attempt<'_> {
-    /// Choices with gas counted at more and less than its cost: the first that can be settled at once, others until one is settled well.
+    /// Choices with gas counted at more and less than it is worth: the first that can be settled at once, others until one is settled well.
     pub(super) fn choose(&self, course: &mut Course<'_>, stop: &(dyn Fn() -> bool + Sync)) {
         let (mut tried, mut is_bounded) = (0, false);
         for (k, counted) in THRIFT.iter().map(|times| times * self.gas_value).enumerate() {
@@ -180,14 +180,14 @@ impl Attempt<'_> {
         is_open
     }
 
-    /// The most times its cost that gas is counted at: what takes too much then is left out.
+    /// The most that a unit of gas is counted at: what takes too much then is left out.
     pub(super) fn most_counted(&self) -> f64 {
         MOST_THRIFT * self.gas_value
     }
 
     /// Whether there are so many orders that everything takes long.
     pub(super) fn is_large(&self) -> bool {
-        self.members.len() > MANY
+        self.members.len() > MANY_ORDERS
     }
 
     /// Drops what an opening has of markets and orders beyond the gas that a settlement may take, and not many more.

@@ -74,8 +74,8 @@ pub(super) fn exact(
     Err(first)
 }
 
-/// A price moved by what is missing of its token, of what depends on the price: what is `paid` in it for exact amounts, less what those `give`
-/// of it who buy an exact amount.
+/// A price moved by what is missing of its token, of what depends on the price: what is `paid` in it to those who sell an exact amount, less
+/// what is `given` of it by those who buy one.
 fn shaved(price: U256, missing: U256, paid: U256, given: U256) -> Option<U256> {
     if paid > given {
         price.checked_add(mul_div_up(price, missing, paid - given)?)?.checked_add(U256::ONE)
@@ -86,7 +86,7 @@ fn shaved(price: U256, missing: U256, paid: U256, given: U256) -> Option<U256> {
     }
 }
 
-/// A token of which there is too little, what is missing, and what is paid in it and given of it for exact amounts.
+/// A token of which there is too little, what is missing, and what of it is paid to those who sell an exact amount, and given by those who buy one.
 type Shortage = (Token, U256, [U256; 2]);
 
 fn shortages(parts: &[Part], prices: &Prices, net: &FxHashMap<Token, [U256; 2]>) -> Option<Vec<Shortage>> {
