@@ -3,6 +3,9 @@
 //! The dual bounds the worth at any prices. At clearing prices all markets together earn next to nothing beyond their gas, so an order could
 //! have little more than those prices give it; but at its own two tokens it has to pay the markets' fees and move them. Prices of those two
 //! alone are moved to where the bound is least: only markets that hold them have to be looked at again.
+//!
+//! What is left to be earned of markets that hold neither of its tokens is told apart: cycles of theirs need no order, and on the way of one
+//! such markets earn at those prices what their gas costs.
 
 use crate::curve::{PerCoin, Response};
 use crate::market::{MarketId, Token};
@@ -19,13 +22,34 @@ const STEPS: usize = 6;
 /// Times that both prices are moved.
 const SWEEPS: usize = 2;
 
+/// What an order cannot be worth more than.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Height {
+    /// With all that markets seem to earn anywhere: no routing exceeds that.
+    pub all: f64,
+    /// But for what those that hold neither of its tokens seem to earn beyond their gas.
+    pub own: f64,
+}
+
+impl Height {
+    const NONE: Self = Self { all: f64::INFINITY, own: f64::INFINITY };
+}
+
 /// Bounds for orders on the same markets.
 #[derive(Debug, Clone)]
 pub struct Ceiling<'a> {
     snapshot: &'a Snapshot,
     prices: &'a [f64],
-    /// What a market earns at the prices, and its gas: the most by that first.
-    earning: Vec<(f64, f64)>,
+    /// The most by their gas first.
+    earning: Vec<Earning>,
+}
+
+/// What a market earns at the prices that there are, and its gas.
+#[derive(Debug, Clone, Copy)]
+struct Earning {
+    market: MarketId,
+    profit: f64,
+    gas: f64,
 }
 
 impl<'a> Ceiling<'a> {
@@ -34,33 +58,42 @@ impl<'a> Ceiling<'a> {
         let mut this = Self { snapshot, prices, earning: Vec::new() };
         let all = 0..snapshot.markets.len() as MarketId;
         let mut response = Response::default();
-        let earning = all.map(|market| (this.profit(market, prices, &mut response), snapshot.markets.gas(market)));
-        let mut earning: Vec<(f64, f64)> = earning.filter(|(profit, _)| *profit > 0.0).collect();
-        earning.sort_by(|a, b| (b.0 * a.1).total_cmp(&(a.0 * b.1)));
+        let earning = all.map(|market| {
+            let profit = this.profit(market, prices, &mut response);
+            Earning { market, profit, gas: snapshot.markets.gas(market) }
+        });
+        let mut earning: Vec<Earning> = earning.filter(|earning| earning.profit > 0.0).collect();
+        earning.sort_by(|a, b| (b.profit * a.gas).total_cmp(&(a.profit * b.gas)));
         this.earning = earning;
         this
     }
 
     /// What no flows of a problem can be worth, in its units: of one that wants one token, and offers or has to deliver another. Offers of
     /// several tokens are not looked at. It is not made less once it is less than `enough`.
-    pub fn of(&self, problem: &Problem, enough: f64) -> f64 {
-        let [wanted] = problem.wanted.as_slice() else { return f64::INFINITY };
+    pub fn of(&self, problem: &Problem, enough: f64) -> Height {
+        let [wanted] = problem.wanted.as_slice() else { return Height::NONE };
         if !problem.bundles.is_empty() || !problem.served.is_empty() || self.prices.len() != self.snapshot.markets.tokens() {
-            return f64::INFINITY;
+            return Height::NONE;
         }
         let mut nu = self.prices.to_vec();
         let brought = problem.endowment.iter().map(|(token, amount)| (*token, *amount > 0.0));
         let offered = problem.limits.iter().flat_map(|limit| [(limit.give, true), (limit.take, false)]);
-        let mut moved: Vec<(Token, f64)> = Vec::new();
+        let (mut moved, mut held): (Vec<(Token, f64)>, Vec<Token>) = Default::default();
         for (token, is_sold) in brought.chain(offered).chain([(wanted.token, problem.endowment.iter().any(|e| e.1 < 0.0))]) {
-            let is_deep = self.snapshot.degree[token as usize] > MOST_MARKETS;
-            if !is_deep && moved.iter().all(|m| m.0 != token) {
+            if self.snapshot.degree[token as usize] > MOST_MARKETS {
+                held.push(token);
+            } else if moved.iter().all(|m| m.0 != token) {
                 moved.push((token, if is_sold { -1.0 } else { 1.0 }));
             }
         }
         let near = self.near(&moved);
+        let holds = |market: MarketId| self.snapshot.markets.coins(market).iter().any(|token| held.contains(token));
+        let (others, elsewhere): (Vec<Earning>, Vec<Earning>) = self.earning.iter().partition(|earning| holds(earning.market));
+        let elsewhere = |nu: &[f64]| beyond_gas(&elsewhere, gas_value(problem, nu)) * wanted.weight / nu[wanted.token as usize];
+        let enough = enough - elsewhere(&nu);
         let mut response = Response::default();
-        let mut bound = |nu: &[f64]| self.value(problem, nu, &near, &mut response) * wanted.weight / nu[wanted.token as usize];
+        let mut bound =
+            |nu: &[f64]| self.value(problem, nu, &near, &others, &mut response) * wanted.weight / nu[wanted.token as usize];
         let mut least = bound(&nu);
         for &(token, way) in moved.iter().cycle().take(SWEEPS * moved.len()) {
             let from = nu[token as usize];
@@ -71,7 +104,8 @@ impl<'a> Ceiling<'a> {
             (nu[token as usize], least) = (from * (way * part).exp(), value);
         }
         // What is no number bounds nothing.
-        if least.is_nan() { f64::INFINITY } else { least }
+        let all = least + elsewhere(&nu);
+        if all.is_nan() { Height::NONE } else { Height { all, own: least } }
     }
 
     /// Markets that hold one of these tokens.
@@ -84,16 +118,15 @@ impl<'a> Ceiling<'a> {
         markets
     }
 
-    /// The dual at `nu`, or a little more: those near may count twice.
-    fn value(&self, problem: &Problem, nu: &[f64], near: &[MarketId], response: &mut Response) -> f64 {
+    /// The dual at `nu` of the markets near, whose prices have moved, and of others; or a little more: some may be both.
+    fn value(&self, problem: &Problem, nu: &[f64], near: &[MarketId], others: &[Earning], response: &mut Response) -> f64 {
         let price = |token: Token| nu[token as usize];
-        let gas_value = problem.gas.price * price(problem.gas.token);
+        let gas_value = gas_value(problem, nu);
         let brought: f64 = problem.endowment.iter().map(|(token, amount)| amount * price(*token)).sum();
         let offered = problem.limits.iter().map(|l| (price(l.give) * l.rate - price(l.take)).max(0.0) * l.cap);
-        let others = self.earning.iter().map(|(profit, gas)| profit - gas * gas_value).take_while(|earned| *earned > 0.0);
         let gas = |market: MarketId| self.snapshot.markets.gas(market) * gas_value;
         let moved = near.iter().map(|&market| (self.profit(market, nu, response) - gas(market)).max(0.0));
-        brought + offered.sum::<f64>() - problem.gas.fixed * gas_value + others.sum::<f64>() + moved.sum::<f64>()
+        brought + offered.sum::<f64>() - problem.gas.fixed * gas_value + beyond_gas(others, gas_value) + moved.sum::<f64>()
     }
 
     /// What all coins of a market together earn.
@@ -112,6 +145,16 @@ impl<'a> Ceiling<'a> {
         curve.respond(&prices, u8::MAX >> (8 - coins.len()), response);
         response.trade.iter().zip(&prices).map(|(z, p)| z * p).sum()
     }
+}
+
+/// What a unit of gas costs at prices.
+fn gas_value(problem: &Problem, nu: &[f64]) -> f64 {
+    problem.gas.price * nu[problem.gas.token as usize]
+}
+
+/// What markets earn together after their gas, those that earn most by it first.
+fn beyond_gas(earning: &[Earning], gas_value: f64) -> f64 {
+    earning.iter().map(|market| market.profit - market.gas * gas_value).take_while(|earned| *earned > 0.0).sum()
 }
 
 /// Where a convex function that is given parts is least, and what it is there; `least` at none.

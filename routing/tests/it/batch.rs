@@ -143,6 +143,27 @@ fn a_whole_order_is_traded_on_pools_that_a_part_of_it_would_not_pay_for() {
     assert!(whole.markets.len() == 2 && whole.parts[0] == 1.0 && whole.value > 0.1, "{whole:?}");
 }
 
+/// Where gas is to be spared, that goes for what whole orders bring with them too.
+#[test]
+fn whole_orders_bring_no_gas_that_is_to_be_spared() {
+    let mut markets = Markets::new(4);
+    for (to, gas) in [(1, 60e3), (1, 1.5e6), (2, 60e3)] {
+        markets.add(&[0, to], Curve::Product(Product::new([1e3, 1e3], 0.003).unwrap()), gas).unwrap();
+    }
+    let leftover = [1, 2].map(|token| Leftover { token, weight: 1.0, most: 100.0 });
+    let orders = vec![order(0, 1, 100.0, 93.0, true), order(0, 2, 10.0, 8.0, false)];
+    let batch = Batch::new(&Snapshot::new(markets), orders, &leftover, GAS).unwrap();
+    let budget = Budget::default();
+    let opening = batch.open(Start { warm: None, out: &[], barred: &[], counted: GAS.price }, &budget).unwrap();
+    let filled = opening.settle(Effort::Full, &budget).unwrap();
+    assert!(filled.parts == [1.0, 1.0] && filled.gas > 1.5e6, "{filled:?}");
+    let mut lighter = opening.clone();
+    lighter.spare(3.0 * GAS.price, &budget);
+    let spared = lighter.settle(Effort::Full, &budget).unwrap();
+    assert!(spared.parts == [0.0, 1.0] && spared.gas < 0.5e6, "{spared:?}");
+    assert!(spared.value < filled.value && spared.value > 0.0);
+}
+
 /// Orders that only pass tokens to each other have none to spare: nothing is short for that, of neither token.
 #[test]
 fn what_cannot_be_spared_is_not_short() {

@@ -1,6 +1,6 @@
 use ballast_routing::curve::{Curve, Product};
 use ballast_routing::{
-    Budget, Ceiling, GasPrice, Markets, Outcome, Problem, Search, Snapshot, Status, Wanted, clearing_prices, solve,
+    Budget, Ceiling, GasPrice, Height, Markets, Outcome, Problem, Search, Snapshot, Status, Wanted, clearing_prices, solve,
 };
 
 use crate::instances::{Instance, instance};
@@ -95,13 +95,14 @@ fn nothing_exceeds_the_ceiling() {
         let clearing = clearing_prices(snapshot, problem.gas.token, problem.gas.price, None, &Budget::default());
         let ones = vec![1.0; snapshot.markets().tokens()];
         for prices in [&clearing, &ones] {
-            let most = Ceiling::new(snapshot, prices).of(problem, f64::NEG_INFINITY);
+            let Height { all: most, own } = Ceiling::new(snapshot, prices).of(problem, f64::NEG_INFINITY);
+            assert!(own <= most);
             assert!(most + slack >= value, "seed {seed}: {value} above {most}");
             let enough = 0.5 * (most + value);
-            assert!(Ceiling::new(snapshot, prices).of(problem, enough) + slack >= value, "seed {seed}");
+            assert!(Ceiling::new(snapshot, prices).of(problem, enough).all + slack >= value, "seed {seed}");
         }
         traded += 1;
-        near += u32::from(Ceiling::new(snapshot, &clearing).of(problem, f64::NEG_INFINITY) <= value + 0.01 * size);
+        near += u32::from(Ceiling::new(snapshot, &clearing).of(problem, f64::NEG_INFINITY).all <= value + 0.01 * size);
     }
     assert!(traded > 1_000 && near > traded / 4, "{near} of {traded} within a hundredth");
 }

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use alloy_primitives::U256;
 use ballast_adapters::Venue;
-use ballast_routing::{Path, Paths};
+use ballast_routing::{Ceiling, GasPrice, Path, Paths, Problem, Wanted};
 use rustc_hash::FxHashMap;
 
 use super::Liquidity;
@@ -29,11 +29,13 @@ pub(super) struct Reference<'a> {
     liquidity: &'a Liquidity,
     config: &'a Config,
     known: Mutex<FxHashMap<Pair, Vec<Best>>>,
+    /// What no routing can exceed, where that is known.
+    ceiling: Option<&'a Ceiling<'a>>,
 }
 
 impl<'a> Reference<'a> {
     pub fn new(auction: &'a Auction, liquidity: &'a Liquidity, config: &'a Config) -> Self {
-        Self { auction, liquidity, config, known: Mutex::default() }
+        Self { auction, liquidity, config, known: Mutex::default(), ceiling: None }
     }
 
     /// Atoms of the second token of a pair that `paid` atoms of the first would buy along the best single path, for as many `orders`, in a
@@ -49,6 +51,24 @@ impl<'a> Reference<'a> {
             let market = &auction.pools[liquidity.pool(hop.market)].market;
             market.amount_out(usize::from(hop.input), usize::from(hop.output), amount).ok()
         })
+    }
+
+    /// The same where it is known what no routing can exceed.
+    pub fn below(self, ceiling: Option<&'a Ceiling<'a>>) -> Self {
+        Self { ceiling, ..self }
+    }
+
+    /// Units of the second token that no path buys more of for `paid` units of the first, for one order by itself; no closer than it takes to see
+    /// that they are less than `enough`.
+    pub fn most(&self, [sell, buy]: Pair, paid: f64, enough: f64) -> f64 {
+        let Some(ceiling) = self.ceiling else { return f64::INFINITY };
+        let problem = Problem {
+            endowment: vec![(sell, paid)],
+            wanted: vec![Wanted { token: buy, weight: 1.0, free: true }],
+            gas: GasPrice { token: sell, price: self.liquidity.gas_price, fixed: self.config.settlement_gas as f64 },
+            ..Problem::default()
+        };
+        ceiling.of(&problem, enough).own
     }
 
     fn path(&self, pair: Pair, amount: f64) -> Option<Path> {

@@ -20,13 +20,14 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use alloy_primitives::U256;
-use ballast_routing::{Ceiling, MANY_ORDERS};
+use ballast_routing::Ceiling;
 use rayon::prelude::*;
 use tracing::Span;
 
 use crate::auction::{Auction, Drops, Subject};
 use crate::batch::Liquidity;
 use crate::batch::execute::from_f64;
+use crate::batch::joint::MANY_ORDERS;
 use crate::batch::prices::WEI_PER_UNIT;
 use crate::config::Config;
 use crate::settlement::Verified;
@@ -116,7 +117,8 @@ pub fn run_with(
     let mosts: Vec<OnceLock<Most>> = auction.orders.iter().map(|_| OnceLock::new()).collect();
     let most = |index: usize| *mosts[index].get_or_init(|| Most::new(auction, &liquidity, config, &ceiling, index));
     let worth = |index: usize| most(index).worth;
-    let setting = Setting { auction, liquidity: &liquidity, config, warm: Some(&warm), most: Some(&worth), stop };
+    let setting =
+        Setting { auction, liquidity: &liquidity, config, warm: Some(&warm), most: Some(&worth), ceiling: Some(&ceiling), stop };
     let pass = |index: usize, depth: Depth| {
         let began = Instant::now();
         let _span = tracing::debug_span!("order", uid = %auction.orders[index].uid).entered();

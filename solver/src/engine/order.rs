@@ -1,6 +1,6 @@
 //! One order by itself, from its problem to a verified solution.
 
-use ballast_routing::{Budget, Ceiling, Hop, Outcome, Search, Status, Token};
+use ballast_routing::{Budget, Ceiling, Height, Hop, Outcome, Search, Status, Token};
 use ballast_wire::Side;
 
 use crate::auction::Auction;
@@ -75,7 +75,8 @@ fn least(compiled: &Compiled, config: &Config) -> f64 {
     compiled.problem.reserve + config.min_surplus * 1e3
 }
 
-/// What no routing of an order can be worth, in the terms of its problem, and score, in value units of the native token.
+/// What no routing of an order can be worth, in the terms of its problem, and score, in value units of the native token, without cycles of
+/// markets that hold neither of its tokens.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Most {
     pub worth: f64,
@@ -90,9 +91,9 @@ impl Most {
             // There is another way than through markets.
             _ if order.sell == order.buy => Self { worth: f64::INFINITY, score: f64::INFINITY },
             Ok(compiled) => {
-                let worth = ceiling.of(&compiled.problem, least(&compiled, config));
-                let surplus = (worth - compiled.problem.reserve).max(0.0) + ROUNDED * compiled.size;
-                Self { worth, score: surplus * compiled.score }
+                let Height { all, own } = ceiling.of(&compiled.problem, least(&compiled, config));
+                let surplus = (own - compiled.problem.reserve).max(0.0) + ROUNDED * compiled.size;
+                Self { worth: all, score: surplus * compiled.score }
             }
             Err(_) => Self { worth: f64::NEG_INFINITY, score: 0.0 },
         }
@@ -144,7 +145,7 @@ pub fn answer(
     warm: Option<&[f64]>,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Answer {
-    attempt(Setting { auction, liquidity, config, warm, most: None, stop }, index, &[], Depth::All, None)
+    attempt(Setting { auction, liquidity, config, warm, most: None, ceiling: None, stop }, index, &[], Depth::All, None)
 }
 
 /// The same, but shows the first solution, verified, to `early` as soon as there is one.
@@ -157,7 +158,7 @@ pub fn answer_early(
     stop: &(dyn Fn() -> bool + Sync),
     early: &mut dyn FnMut(Filled),
 ) -> Answer {
-    attempt(Setting { auction, liquidity, config, warm, most: None, stop }, index, &[], Depth::All, Some(early))
+    attempt(Setting { auction, liquidity, config, warm, most: None, ceiling: None, stop }, index, &[], Depth::All, Some(early))
 }
 
 /// What the orders of an auction are solved on.
@@ -170,6 +171,8 @@ pub(super) struct Setting<'a> {
     pub warm: Option<&'a [f64]>,
     /// What no routing of an order on this liquidity is worth more than, in the terms of its problem, where that is known.
     pub most: Option<&'a (dyn Fn(usize) -> f64 + Sync)>,
+    /// The same for any order on it.
+    pub ceiling: Option<&'a Ceiling<'a>>,
     pub stop: &'a (dyn Fn() -> bool + Sync),
 }
 

@@ -67,7 +67,7 @@ impl Setting<'_> {
                     *left = Liquidity::new(state, config, &mut Drops::default());
                 }
             }
-            let setting = Setting { auction: state, liquidity: left, most: None, ..self };
+            let setting = Setting { auction: state, liquidity: left, most: None, ceiling: None, ..self };
             match attempt(setting, k, &against, Depth::First, None) {
                 Answer::Filled(again) if verify(auction, config, again.verified.solution().clone()).is_ok() => {
                     moved.extend(again.swaps.iter().map(|swap| swap.pool));

@@ -192,7 +192,8 @@ impl Setting<'_> {
     }
 
     fn attempt<'f>(&'f self, orders: &[usize], floors: Floors<'f>) -> Result<Attempt<'f>, String> {
-        Attempt::new(self.auction, self.liquidity, self.config, orders, floors, Extent::Part)
+        let attempt = Attempt::new(self.auction, self.liquidity, self.config, orders, floors, Extent::Part)?;
+        Ok(attempt.below(self.ceiling))
     }
 
     fn solve(

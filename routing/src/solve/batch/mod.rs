@@ -29,8 +29,6 @@ use self::settling::Settling;
 use super::choice::{NEAR_BY, Reach};
 use super::{Choice, FINE, Search, Snapshot};
 
-/// More orders than these take long together and by themselves: the best that can be had of them is not had at once.
-pub const MANY_ORDERS: usize = 200;
 /// Width of those in which it is settled what is traded.
 const BALANCED: f64 = 1e-3;
 /// A part that is as good as all.
@@ -131,6 +129,8 @@ pub struct Joint {
     pub counted: f64,
     /// The same when it was settled which markets there are: more, where it would have been too much. None are added then.
     pub spared: f64,
+    /// Gas of all.
+    pub gas: f64,
 }
 
 impl Batch {
@@ -234,7 +234,8 @@ impl Batch {
         }
         let markets = choice.kept.iter().filter(|k| k.market < self.first).map(|k| (k.market, k.coins)).collect();
         let value = self.at_cost(choice.value, counted, &choice.kept, &forced);
-        Joint { markets, flows, parts, prices, bound, relaxed, value, counted, spared: counted }
+        let gas = self.gas(&choice.kept) + self.gas_of(&forced);
+        Joint { markets, flows, parts, prices, bound, relaxed, value, counted, spared: counted, gas }
     }
 
     /// Orders that are filled in any case, without those that are `out`.
@@ -382,7 +383,7 @@ impl Opening<'_> {
 
     /// What it is worth, gas at its cost.
     pub fn value(&self) -> f64 {
-        self.batch.at_cost(self.best.value, self.counted, &self.best.kept, &self.given)
+        self.batch.at_cost(self.best.value, self.spared, &self.best.kept, &self.given)
     }
 
     /// What no choice can exceed.
@@ -422,31 +423,26 @@ impl Opening<'_> {
         self.spared
     }
 
-    /// Some of its markets and orders only: those that are worth it with a unit of gas counted at so much. What is left is weighed as before.
+    /// Some of its markets and orders only: those that are worth it with a unit of gas counted at so much.
     pub fn spare(&mut self, spared: f64, budget: &Budget) {
-        self.spared = spared;
         let problem = self.batch.forced(&self.given, spared);
         let mut search = self.search(&problem, budget);
         let mut view = View::part(&self.batch.snapshot.markets, &problem, &self.best.kept, 0.0, &mut Renumber::default());
         view.bar(&self.barred);
         search.aim(&view);
-        let Some(mut lighter) = search.best.take() else { return };
-        let problem = self.batch.forced(&self.given, self.counted);
-        let mut search = self.search(&problem, budget);
-        search.best = Some(Choice { value: f64::NEG_INFINITY, ..lighter.clone() });
-        self.best = search.weigh(lighter.kept.clone()).unwrap_or_else(|| {
-            let gas = self.batch.gas(&lighter.kept) + self.batch.gas_of(&self.given);
-            lighter.value += (spared - self.counted) * gas;
-            lighter
-        });
+        match search.best.take() {
+            Some(lighter) => self.best = lighter,
+            None => self.best.value -= (spared - self.spared) * self.gas(),
+        }
+        self.spared = spared;
     }
 
     /// Settles which of the orders that must be whole are filled. `None` where there are none that can be.
     pub fn settle(&self, effort: Effort, budget: &Budget) -> Option<Joint> {
         let Self { batch, best, prices, barred, counted, spared, .. } = self;
         let (forced, left_out) = (self.given.clone(), Vec::new());
-        Settling { batch, best: best.clone(), forced, left_out, barred, prices, counted: *counted, budget }
+        Settling { batch, best: best.clone(), forced, left_out, barred, prices, counted: *spared, budget }
             .settle(effort, [self.bound, self.value()])
-            .map(|joint| Joint { spared: *spared, ..joint })
+            .map(|joint| Joint { counted: *counted, ..joint })
     }
 }

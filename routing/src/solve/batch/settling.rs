@@ -3,7 +3,7 @@
 //! A choice has the markets that are worth their gas at its prices, which fill a part of such an order. All of it may need more of them, and
 //! is tried with those that the rest would be sold on.
 
-use super::{Batch, Effort, Extent, Joint, MANY_ORDERS, Order, WHOLE};
+use super::{Batch, Effort, Extent, Joint, Order, WHOLE};
 use crate::budget::Budget;
 use crate::market::{MarketId, Token};
 use crate::path::Hop;
@@ -132,13 +132,12 @@ impl Settling<'_> {
         self.attempt(forced, left_out, to_beat).filter(|choice| choice.value > to_beat)
     }
 
-    /// The choice with one order more forced, of which prices fill a part; on more markets where it costs the others much, unless there are
-    /// very many orders: that takes long. Only if it is worth more than it has `to_beat`.
+    /// The choice with one order more forced, of which prices fill a part; on more markets where it costs the others much, or cannot be done
+    /// on these. Only if it is worth more than it has `to_beat`.
     fn filled(&self, (k, part): (usize, f64), with: &[usize], left_out: &[usize], to_beat: f64) -> Option<Choice> {
         let filled = self.better(with, left_out, to_beat);
         let well = self.best.value - LOSES * self.best.value.abs();
-        let is_large = self.batch.orders.len() > MANY_ORDERS;
-        if filled.as_ref().is_some_and(|choice| choice.value >= well) || is_large || self.budget.is_spent() {
+        if filled.as_ref().is_some_and(|choice| choice.value >= well) || self.budget.is_spent() {
             return filled;
         }
         let worth = filled.as_ref().map_or(to_beat, |choice| choice.value);

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use ballast_routing::{Batch, Budget, Distance, Extent, GasPrice, Hop, Joint as Choice, Token};
+use ballast_routing::{Batch, Budget, Ceiling, Distance, Extent, GasPrice, Hop, Joint as Choice, Token};
 
 use super::clear::{Chosen, Cleared, LITTLE, Lessons};
 use super::course::{Best, Course, Found};
@@ -120,6 +120,11 @@ impl<'a> Attempt<'a> {
     /// The same where choices with a unit of gas counted at less than so much are known to be too much.
     pub fn heavy_below(self, heavy: f64) -> Self {
         Self { heavy, ..self }
+    }
+
+    /// The same where it is known what no routing of an order by itself can exceed.
+    pub fn below(self, ceiling: Option<&'a Ceiling<'a>>) -> Self {
+        Self { reference: self.reference.below(ceiling), ..self }
     }
 
     /// What each pair could have in a bid of its own.

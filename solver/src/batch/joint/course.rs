@@ -1,12 +1,12 @@
 //! From one choice of markets and orders to the next: the first that can be settled at once, then the best, and again without those that
 //! had to go.
 
-use ballast_routing::{Effort, Joint as Choice, MANY_ORDERS, Opening, Start};
+use ballast_routing::{Effort, Joint as Choice, Opening, Start};
 
 use super::attempt::NoBatch;
 use super::clear::Lessons;
 use super::fair::Manner;
-use super::{Attempt, Joint, Welfare};
+use super::{Attempt, Joint, MANY_ORDERS, Welfare};
 
 /// Times that a batch is chosen again without those that were left out of the one before.
 const AGAIN: usize = 4;
@@ -14,21 +14,27 @@ const AGAIN: usize = 4;
 const THRIFT: [f64; 6] = [2.0, 1.4, 3.0, 4.5, 8.0, 16.0];
 /// The same once there is a batch that was looked at for longer.
 const CHEAPER: [f64; 2] = [1.4, 1.0];
-/// What gas is counted at more times where it is too much still; the square of it where it is more than so many times too much.
+/// What gas is counted at more times where it is too much still: in larger steps what is worth its gas goes with what is not.
 const DEARER: f64 = 1.5;
+/// A choice that takes so many times the gas that it may is not added to.
 const FAR_TOO_MUCH: f64 = 1.3;
 /// Where a choice takes less than this part of the gas that it may, one between it and the one before is tried, so often.
 const FULL: f64 = 0.93;
 const HALVES: usize = 6;
+/// Where what a choice settles to takes too much still it is made lighter, to such a part, to no less than such a part of all, and so often.
+const LIGHTER: f64 = 0.95;
+const LEAST_ROOM: f64 = 0.5;
+const ROOMS: usize = 3;
 /// The most that it is counted at.
 const MOST_THRIFT: f64 = 64.0;
 /// Where it is known at what gas was too much, choices begin at this part of that.
 const BELOW: f64 = 0.3;
 /// Choices that are settled before the best of them is looked at for longer.
 const TRIES: usize = 3;
-/// A batch that is worth this part of its choice is well settled, and one that is worth less than this badly.
+/// A batch that is worth this part of its choice is well settled, and one that is worth less than these badly, or poorly.
 const WELL: f64 = 0.97;
 const BADLY: f64 = 0.9;
+const POORLY: f64 = 0.8;
 /// Times that a choice is made again where that went badly.
 const WITHOUT: usize = 3;
 
@@ -107,8 +113,8 @@ impl Attempt<'_> {
             let manner = if course.best.is_none() { Manner::Hasty } else { Manner::Patient };
             self.settle_light(&mut opening, manner, course, stop);
             tried += 1;
-            let went_badly = course.best.as_ref().is_some_and(|best| best.welfare.realised < BADLY * opening.value());
-            if self.is_large() && course.attempts == 1 && went_badly {
+            let went_poorly = course.best.as_ref().is_some_and(|best| best.welfare.realised < POORLY * opening.value());
+            if self.is_large() && course.attempts == 1 && went_poorly {
                 // A better one comes before all else, which takes long.
                 continue;
             }
@@ -128,25 +134,32 @@ impl Attempt<'_> {
         course: &mut Course<'_>,
         stop: &(dyn Fn() -> bool + Sync),
     ) {
-        let (mut out, mut rounds) = (Vec::new(), 0);
+        let max_gas = self.config.max_gas as f64;
+        let (mut out, mut rounds, mut most, mut heavy) = (Vec::new(), 0, max_gas, 0);
         // What is given is not scored, and stays in any case.
-        let most = if self.gives() { 0 } else { WITHOUT };
+        let without = if self.gives() { 0 } else { WITHOUT };
         loop {
-            self.lighten(opening, course, stop);
+            self.lighten(opening, most, course, stop);
             let Some(choice) = opening.settle(Effort::Quick, &self.budget(stop)) else { return };
+            // Whole orders may have brought markets with them.
+            let over = choice.gas - max_gas;
+            if over > 0.0 && heavy < ROOMS && !stop() {
+                most = (opening.gas() - over).max(LEAST_ROOM * max_gas);
+                heavy += 1;
+                continue;
+            }
             let orders = choice.parts.iter().filter(|part| **part > 0.0).count();
             tracing::debug!(orders, markets = choice.markets.len(), value = choice.value, "orders settled");
             let can_wait = !self.is_large() || rounds > 0;
-            let manner = if manner == Manner::Hasty && can_wait && rounds < most { Manner::Choosy } else { manner };
+            let manner = if manner == Manner::Hasty && can_wait && rounds < without { Manner::Choosy } else { manner };
             let settled = self.consider(&choice, manner, &out, course, stop);
             let in_the_way = std::mem::take(&mut course.lessons.in_the_way);
             if settled == Err(NoBatch::Heavy) && opening.spared() < self.most_counted() {
-                course.heavy = opening.spared();
-                opening.spare((DEARER * course.heavy).min(self.most_counted()), &self.budget(stop));
+                most = LIGHTER * opening.gas();
                 continue;
             }
             let badly = course.best.as_ref().is_none_or(|best| best.welfare.realised < BADLY * choice.value);
-            if !badly || rounds == most || in_the_way.is_empty() || stop() {
+            if !badly || rounds == without || in_the_way.is_empty() || stop() {
                 return;
             }
             rounds += 1;
@@ -191,14 +204,12 @@ impl Attempt<'_> {
     }
 
     /// Drops what an opening has of markets and orders beyond the gas that a settlement may take, and not many more.
-    fn lighten<'b>(&self, opening: &mut Opening<'b>, course: &mut Course<'_>, stop: &(dyn Fn() -> bool + Sync)) {
-        let most = self.config.max_gas as f64;
+    fn lighten<'b>(&self, opening: &mut Opening<'b>, most: f64, course: &mut Course<'_>, stop: &(dyn Fn() -> bool + Sync)) {
         let mut heavier = None;
         while opening.gas() > most && opening.spared() < self.most_counted() {
             let spared = opening.spared();
-            let dearer = if opening.gas() > FAR_TOO_MUCH * most { DEARER * DEARER } else { DEARER };
             heavier = Some(opening.clone());
-            opening.spare((dearer * spared).min(self.most_counted()), &self.budget(stop));
+            opening.spare((DEARER * spared).min(self.most_counted()), &self.budget(stop));
             course.heavy = spared;
             tracing::debug!(spared = opening.spared(), gas = opening.gas(), value = opening.value(), "a lighter choice");
         }
@@ -208,6 +219,10 @@ impl Attempt<'_> {
             between.spare((last.spared() * opening.spared()).sqrt(), &self.budget(stop));
             tracing::debug!(spared = between.spared(), gas = between.gas(), value = between.value(), "one between");
             if between.gas() <= most {
+                // Much may hang on little: fewer are not always the better ones.
+                if between.value() < opening.value() {
+                    break;
+                }
                 *opening = between;
             } else {
                 heavier = Some(between);
@@ -247,7 +262,7 @@ impl Attempt<'_> {
         if opening.gas() <= FAR_TOO_MUCH * self.config.max_gas as f64 {
             opening.climb(&self.budget(stop));
         }
-        self.lighten(&mut opening, course, stop);
+        self.lighten(&mut opening, self.config.max_gas as f64, course, stop);
         let choice = opening.settle(Effort::Full, &self.budget(stop))?;
         let gone = self.consider(&choice, Manner::Patient, out, course, stop);
         course.settled();

@@ -15,16 +15,15 @@ use crate::batch::execute::from_f64;
 use crate::batch::prices::WEI_PER_UNIT;
 
 /// What a pair could have in a bid of its own need not be known closer where it is less than this part of what it has already.
-const FAR_BELOW: f64 = 0.5;
+const FAR_BELOW: f64 = 0.95;
 /// A part of a fill that is as good as all.
 const WHOLE: f64 = 0.999;
 /// A part of a fill that is as good as none.
 const NOTHING: f64 = 1e-4;
 /// An order that would best be there for less than this part goes.
 const HALF: f64 = 0.5;
-/// In haste they go in place of those who lack something where these are so many times as many, for so long.
-const AS_MANY: usize = 3;
-const IN_PLACE: usize = 2;
+/// In haste they go in place of those who lack something where they are no more, for so long.
+const IN_PLACE: usize = 10;
 /// Of those that go one in so many goes at once.
 const AT_ONCE: usize = 3;
 /// The most trades of which one programme decides whether they are there.
@@ -218,11 +217,11 @@ impl Attempt<'_> {
         if parts.is_empty() { vec![1.0; fair.trades.len()] } else { parts }
     }
 
-    /// The few trades that would best not be there, if there are some and so many more are `lacking` something.
+    /// The few trades that would best not be there, if there are some and no fewer are `lacking` something.
     fn few(&self, chosen: Chosen<'_>, fair: &Cleared, claims: &[Claim], lacking: usize) -> Option<Vec<usize>> {
         let parts = self.best_parts(chosen, fair, claims);
         let few: Vec<usize> = (0..parts.len()).filter(|&k| parts[k] <= HALF && !self.is_given(fair, k)).collect();
-        (!few.is_empty() && AS_MANY * few.len() <= lacking).then_some(few)
+        (!few.is_empty() && few.len() <= lacking).then_some(few)
     }
 
     /// Which trades stay, by their places, where some are `lacking` what they ask for: none of those that do misses its limit, and no pair of

@@ -69,6 +69,9 @@ impl Attempt<'_> {
         if !self.auction.claims(member.index) {
             return limit;
         }
+        if self.reference.most([sell, buy], sell_amount, buy_amount) <= buy_amount {
+            return limit;
+        }
         let paid = member.order(self.auction).sell_amount;
         let path = self.reference.alone([sell, buy], paid, 1);
         let path = path.and_then(|got| value(self.liquidity, buy, got));

@@ -32,6 +32,9 @@ use super::step::{Swap, Way};
 pub use attempt::{Attempt, NoBatch};
 pub use course::Found;
 
+/// More orders than these take long together and by themselves: the best that can be had of them is not had at once.
+pub const MANY_ORDERS: usize = 200;
+
 /// A directed pair of tokens.
 pub type Pair = [Token; 2];
 

@@ -47,6 +47,22 @@ fn every_solution_of_a_generated_batch_keeps_what_it_must() {
     assert!(count >= 20, "only {count} solutions of 80 orders");
 }
 
+/// Whole orders bring markets with them, and all together would take several times the gas that there is room for: a batch of those that are
+/// worth most for theirs is found all the same.
+#[test]
+fn a_batch_is_found_where_there_is_little_room_for_gas() {
+    for seed in 1..=3 {
+        let mut request = universe(&UniverseConfig::new(150, seed));
+        orders(&mut request, &OrderConfig::batch(40, seed, 0.5));
+        let batch = |max_gas: u64| solve(&request, &Config { max_gas, ..Config::default() }).1.batch.expect("a batch").joint;
+        let all = batch(Config::default().max_gas);
+        let some = batch(all.gas / 3);
+        assert!(some.gas <= all.gas / 3, "seed {seed}: {} of {}", some.gas, all.gas);
+        let (worth, bound) = (some.welfare.realised, some.welfare.bound);
+        assert!(worth > 0.6 * bound && worth < all.welfare.realised, "seed {seed}: {worth} of {bound}");
+    }
+}
+
 #[test]
 fn an_order_is_filled_up_to_where_the_margin_meets_its_limit() {
     let request = case(Case::InnerFill);
