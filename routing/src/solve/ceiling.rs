@@ -88,7 +88,8 @@ impl<'a> Ceiling<'a> {
         }
         let near = self.near(&moved);
         let holds = |market: MarketId| self.snapshot.markets.coins(market).iter().any(|token| held.contains(token));
-        let (others, elsewhere): (Vec<Earning>, Vec<Earning>) = self.earning.iter().partition(|earning| holds(earning.market));
+        let far = self.earning.iter().filter(|earning| near.binary_search(&earning.market).is_err());
+        let (others, elsewhere): (Vec<Earning>, Vec<Earning>) = far.partition(|earning| holds(earning.market));
         let elsewhere = |nu: &[f64]| beyond_gas(&elsewhere, gas_value(problem, nu)) * wanted.weight / nu[wanted.token as usize];
         let enough = enough - elsewhere(&nu);
         let mut response = Response::default();
@@ -108,7 +109,7 @@ impl<'a> Ceiling<'a> {
         if all.is_nan() { Height::NONE } else { Height { all, own: least } }
     }
 
-    /// Markets that hold one of these tokens.
+    /// Markets that hold one of these tokens, ascending.
     fn near(&self, tokens: &[(Token, f64)]) -> Vec<MarketId> {
         let hops = &self.snapshot.hops;
         let ways = tokens.iter().flat_map(|(token, _)| hops.out_of(*token).iter().chain(hops.into(*token)));
@@ -118,7 +119,7 @@ impl<'a> Ceiling<'a> {
         markets
     }
 
-    /// The dual at `nu` of the markets near, whose prices have moved, and of others; or a little more: some may be both.
+    /// The dual at `nu` of the markets near, whose prices have moved, and of others.
     fn value(&self, problem: &Problem, nu: &[f64], near: &[MarketId], others: &[Earning], response: &mut Response) -> f64 {
         let price = |token: Token| nu[token as usize];
         let gas_value = gas_value(problem, nu);

@@ -316,7 +316,8 @@ impl Batch {
             prices[token as usize] = price;
         }
         let markets = choice.kept.iter().filter(|k| k.market < self.first).map(|k| (k.market, k.coins)).collect();
-        Some(Joint { markets, flows, prices, parts: (0..self.orders.len()).map(part).collect(), ..joint.clone() })
+        let (parts, gas) = ((0..self.orders.len()).map(part).collect(), self.gas(&choice.kept) + self.gas_of(&filled));
+        Some(Joint { markets, flows, prices, parts, gas, ..joint.clone() })
     }
 
     /// The same where what the orders give and take is what the markets trade: at prices that are an order's limit any part of it would do.
@@ -351,6 +352,7 @@ impl Batch {
 #[derive(Debug, Clone)]
 pub struct Opening<'b> {
     batch: &'b Batch,
+    /// Weighed with gas at what it is spared at.
     best: Choice,
     prices: Vec<f64>,
     bound: f64,

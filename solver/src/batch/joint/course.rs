@@ -24,7 +24,7 @@ const HALVES: usize = 6;
 /// Where what a choice settles to takes too much still it is made lighter, to such a part, to no less than such a part of all, and so often.
 const LIGHTER: f64 = 0.95;
 const LEAST_ROOM: f64 = 0.5;
-const ROOMS: usize = 3;
+const LIGHTENED: usize = 3;
 /// The most that it is counted at.
 const MOST_THRIFT: f64 = 64.0;
 /// Where it is known at what gas was too much, choices begin at this part of that.
@@ -135,7 +135,7 @@ impl Attempt<'_> {
         stop: &(dyn Fn() -> bool + Sync),
     ) {
         let max_gas = self.config.max_gas as f64;
-        let (mut out, mut rounds, mut most, mut heavy) = (Vec::new(), 0, max_gas, 0);
+        let (mut out, mut rounds, mut most, mut lightened) = (Vec::new(), 0, max_gas, 0);
         // What is given is not scored, and stays in any case.
         let without = if self.gives() { 0 } else { WITHOUT };
         loop {
@@ -143,9 +143,9 @@ impl Attempt<'_> {
             let Some(choice) = opening.settle(Effort::Quick, &self.budget(stop)) else { return };
             // Whole orders may have brought markets with them.
             let over = choice.gas - max_gas;
-            if over > 0.0 && heavy < ROOMS && !stop() {
+            if over > 0.0 && lightened < LIGHTENED && !stop() {
                 most = (opening.gas() - over).max(LEAST_ROOM * max_gas);
-                heavy += 1;
+                lightened += 1;
                 continue;
             }
             let orders = choice.parts.iter().filter(|part| **part > 0.0).count();

@@ -15,7 +15,7 @@ use crate::batch::execute::from_f64;
 use crate::batch::prices::WEI_PER_UNIT;
 
 /// What a pair could have in a bid of its own need not be known closer where it is less than this part of what it has already.
-const FAR_BELOW: f64 = 0.95;
+const BELOW: f64 = 0.95;
 /// A part of a fill that is as good as all.
 const WHOLE: f64 = 0.999;
 /// A part of a fill that is as good as none.
@@ -66,7 +66,7 @@ impl Attempt<'_> {
         }
         let claim = |(pair, trades): (Pair, Vec<usize>)| {
             let there: f64 = trades.iter().map(|&k| cleared.surplus(k)).sum();
-            let surplus = self.own(pair, FAR_BELOW * there) * (1.0 + FAIR);
+            let surplus = self.own(pair, BELOW * there) * (1.0 + FAIR);
             let price = self.single_path(pair, &trades, cleared).unwrap_or(0.0) * (1.0 + BETTER);
             // Who has nothing elsewhere claims nothing: his limit is kept in any case.
             (surplus > 0.0 || price > 0.0).then_some(Claim { trades, surplus, price })
