@@ -467,6 +467,18 @@ impl<'m> View<'m> {
 
     /// The profit of each market that trades at `nu`, with its allowed coins.
     pub fn profits(&self, nu: &[f64], mut each: impl FnMut(u8, MarketId, f64)) {
+        self.profits_of_pairs(nu, &mut each);
+        for block in self.blocks.iter().filter(|b| b.spread(|t| nu[t as usize]).is_some()) {
+            let prices: ArrayVec<f64, 8> = block.tokens.iter().map(|&t| nu[t as usize]).collect();
+            let mut response = Response::default();
+            self.markets.curve(block.market).respond(&prices, block.allowed, &mut response);
+            let moved = (0..response.trade.len()).filter(|&k| response.trade[k] != 0.0).fold(0, |mask, k| mask | (1 << k));
+            each(moved, block.market, response.trade.iter().zip(&prices).map(|(z, p)| z * p).sum());
+        }
+    }
+
+    /// The same of those of two coins only.
+    pub fn profits_of_pairs(&self, nu: &[f64], mut each: impl FnMut(u8, MarketId, f64)) {
         for pair in self.pairs.iter() {
             let [a, b] = pair.tokens;
             let (pa, pb) = (nu[a as usize], nu[b as usize]);
@@ -477,13 +489,6 @@ impl<'m> View<'m> {
             let (pi, po, i, j) = if forward { (pa, pb, 0, 1) } else { (pb, pa, 1, 0) };
             let profit = profit(self.markets.curve(pair.market), [i, j].map(|k| pair.coins[k] as usize), [pi, po]);
             each((1 << pair.coins[0]) | (1 << pair.coins[1]), pair.market, profit);
-        }
-        for block in self.blocks.iter().filter(|b| b.spread(|t| nu[t as usize]).is_some()) {
-            let prices: ArrayVec<f64, 8> = block.tokens.iter().map(|&t| nu[t as usize]).collect();
-            let mut response = Response::default();
-            self.markets.curve(block.market).respond(&prices, block.allowed, &mut response);
-            let moved = (0..response.trade.len()).filter(|&k| response.trade[k] != 0.0).fold(0, |mask, k| mask | (1 << k));
-            each(moved, block.market, response.trade.iter().zip(&prices).map(|(z, p)| z * p).sum());
         }
     }
 }

@@ -120,6 +120,11 @@ impl Curve {
         }
     }
 
+    /// Whether trades of some coins leave what those of others pay as it is.
+    pub(crate) fn is_separable(&self) -> bool {
+        matches!(self, Self::Weighted(_))
+    }
+
     /// What the market cannot earn more than at these prices of its coins, which are `spread` further apart than its fee.
     pub(crate) fn most_profit(&self, nu: &[f64], spread: f64) -> f64 {
         match self {

@@ -1,12 +1,15 @@
 //! What no batch can exceed.
 //!
-//! At any prices, what the markets and orders earn there is a bound: each less its gas, but never below zero. Where a settlement may not take
+//! At any prices, what the markets and orders earn there is a bound: each less its gas, but never below zero. A market of many coins takes as
+//! many [swaps](super::swaps) as pay for themselves. Where a settlement may not take
 //! all that gas, a unit of it is worth more than it costs: at any price μ beyond its cost, what they earn less that, with μ for all the gas
 //! that there may be, is a bound too (Lagrange's, for the limit). At given prices the best μ is what the last of them earns for a unit of gas
 //! that there is room for, the best first. What is found so is brought nearer by looking at tokens by themselves ([`tokens`](super::tokens)).
 
 use super::Batch;
+use super::swaps::added;
 use crate::budget::Budget;
+use crate::market::MarketId;
 use crate::problem::{Problem, Wanted};
 use crate::solve::Search;
 use crate::view::View;
@@ -39,14 +42,19 @@ impl Batch {
         let mut value = whole.bound_without_markets(&prices) + fixed * (counted - price * cheapest);
         // What each earns for a unit of its gas, and the gas.
         let mut earning: Vec<[f64; 2]> = Vec::new();
-        whole.profits(&prices, |_, market, profit| {
+        let mut earns = |market: MarketId, profit: f64| {
             let gas = self.snapshot.markets.gas(market);
             let left = profit - gas * price * cheapest;
             if left > 0.0 {
                 value += left;
                 earning.push([left / gas, gas]);
             }
-        });
+        };
+        whole.profits_of_pairs(&prices, |_, market, profit| earns(market, profit));
+        for block in whole.blocks.iter() {
+            let gas = self.snapshot.markets.gas(block.market) * price * cheapest;
+            added(whole, block, &prices, gas).into_iter().for_each(|more| earns(block.market, more));
+        }
         earning.sort_unstable_by(|a, b| b[0].total_cmp(&a[0]));
         let mut room = (self.most_gas - fixed).max(0.0);
         let last = earning.iter().position(|&[_, gas]| {

@@ -11,6 +11,7 @@
 
 mod bound;
 mod settling;
+mod swaps;
 mod tokens;
 
 use std::sync::Arc;

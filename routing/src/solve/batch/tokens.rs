@@ -13,9 +13,10 @@
 
 use arrayvec::ArrayVec;
 
+use super::swaps::added;
 use super::{Batch, Order};
 use crate::curve::Response;
-use crate::market::Token;
+use crate::market::{Block, Token};
 use crate::view::{View, profit};
 
 /// Tokens that more markets trade are left as they are.
@@ -32,8 +33,8 @@ const SECTION: f64 = 0.618_033_988_749_894_9;
 enum Kind {
     /// A pair of the view, and the price of its other token.
     Pair { index: usize, is_first: bool, other: f64 },
-    /// A larger market, in which the token is this coin.
-    Block { index: usize, coin: usize },
+    /// A larger market, in which the token is this coin, and what it earns beyond the gas of its swaps where others stay as they are.
+    Block { index: usize, coin: usize, alone: f64 },
     /// An order that brings so much of the token (less than none: takes), and earns so much besides.
     Order { brings: f64, besides: f64, is_whole: bool },
 }
@@ -76,7 +77,7 @@ impl Around<'_, '_> {
                 };
                 profit(self.view.markets.curve(pair.market), [i, j].map(|k: usize| pair.coins[k] as usize), prices)
             }
-            Kind::Block { index, coin } => {
+            Kind::Block { index, coin, .. } => {
                 let block = &self.view.blocks[index];
                 let at = |(k, &t): (usize, &Token)| if k == coin { price } else { self.prices[t as usize] };
                 let prices: ArrayVec<f64, 8> = block.tokens.iter().enumerate().map(at).collect();
@@ -129,7 +130,11 @@ impl Around<'_, '_> {
     /// By how much less they earn than each by itself would.
     fn saved(mut self) -> f64 {
         let mut states = vec![State::Undecided; self.traders.len()];
-        let each = self.value(&states, self.price);
+        let alone = |trader: &Trader| match trader.kind {
+            Kind::Block { alone, .. } => alone,
+            _ => self.left(trader, State::Undecided, self.price),
+        };
+        let each: f64 = self.traders.iter().map(alone).sum();
         if each <= 0.0 {
             return 0.0;
         }
@@ -180,6 +185,11 @@ impl Batch {
         for (index, block) in whole.blocks.iter().enumerate() {
             block.tokens.iter().enumerate().for_each(|(coin, &t)| blocks[t as usize].push((index, coin)));
         }
+        let alone = |block: &Block| {
+            let gas = whole.markets.gas(block.market) * gas_value;
+            added(whole, block, prices, gas).into_iter().map(|more| more - gas).sum::<f64>()
+        };
+        let alone: Vec<f64> = whole.blocks.iter().map(alone).collect();
         let is_open = |t: usize| !whole.free[t] && whole.endowment[t] == 0.0 && pairs[t].len() + blocks[t].len() <= MOST_MARKETS;
         // Of an order such a part counts at what it sells, and the rest at what it buys.
         let saved = |t: usize, parts: &[f64]| {
@@ -190,9 +200,10 @@ impl Batch {
                 let other = prices[pair.tokens[usize::from(is_first)] as usize];
                 Trader { kind: Kind::Pair { index, is_first, other }, gas: gas(pair.market) }
             });
-            let of_blocks = blocks[t]
-                .iter()
-                .map(|&(index, coin)| Trader { kind: Kind::Block { index, coin }, gas: gas(whole.blocks[index].market) });
+            let of_blocks = blocks[t].iter().map(|&(index, coin)| Trader {
+                kind: Kind::Block { index, coin, alone: alone[index] },
+                gas: gas(whole.blocks[index].market),
+            });
             let of_orders = orders[t].iter().map(|&k| {
                 let order = &self.orders[k];
                 let [sold, bought] = [(order.sell, order.sell_amount), (order.buy, order.buy_amount)]
