@@ -1,6 +1,6 @@
 //! Many orders at once: matched, in rings, routed, whole or in part, and cleared at uniform prices.
 
-use ballast_routing::curve::{Curve, Product};
+use ballast_routing::curve::{Curve, Product, Weighted};
 use ballast_routing::{
     Batch, Budget, Clearing, Distance, Effort, Exact, Extent, GasPrice, Joint, Leftover, Markets, Order, Presence, Snapshot,
     Start, ToClear, Token, Trade,
@@ -414,4 +414,32 @@ fn whole_orders_are_whole_in_the_bound() {
     assert!(whole.abs() < 0.1, "{whole}");
     let [part, whole] = [false, true].map(|is_whole| bound(is_whole, 80.0));
     assert!((part - whole).abs() < 1e-3 && whole > 9.0, "{part} {whole}");
+}
+
+/// Orders on one pool of four coins. Gas counts at what is sold, which is worth a little less than what it is paid in.
+#[test]
+fn a_pool_of_many_coins_pays_for_each_swap_in_the_bound() {
+    const RESERVE: f64 = 5e3;
+    const SWAP: f64 = 1.0;
+    const LITTLE: f64 = 0.15;
+    let pool = Weighted::new(&[RESERVE; 4], &[1.0; 4], 0.003, 0.3).unwrap();
+    let mut markets = Markets::new(5);
+    markets.add(&[0, 1, 2, 4], Curve::Weighted(pool), SWAP / GAS.price).unwrap();
+    let snapshot = Snapshot::new(markets);
+    let bound = |orders: &[(Token, Token)]| {
+        let wanted: Vec<Leftover> = orders.iter().map(|o| Leftover { token: o.1, weight: 1.0, most: 100.0 }).collect();
+        let orders = orders.iter().map(|&(sell, buy)| order(sell, buy, 100.0, 90.0, false)).collect();
+        let batch = Batch::new(&snapshot, orders, &wanted, GAS).unwrap();
+        batch.least_bound(&[1.0; 5], &Budget::default())
+    };
+    // Paid of one coin for so many others: ∏ (R + γ·100)·(R − paid) = ∏ R.
+    let paid = |sold: i32| RESERVE * (1.0 - (1.0 + 0.997 * 100.0 / RESERVE).powi(-sold));
+    let left = |paid: f64, orders: f64| paid - orders * (90.0 + 50e3 * GAS.price + SWAP) - GAS.fixed * GAS.price;
+    for (found, expected) in [
+        (bound(&[(0, 2)]), left(paid(1), 1.0)),
+        (bound(&[(0, 2), (1, 2)]), left(paid(2), 2.0)),
+        (bound(&[(0, 2), (1, 4)]), left(2.0 * paid(1), 2.0)),
+    ] {
+        assert!((expected..expected + LITTLE).contains(&found), "{found} for {expected}");
+    }
 }
