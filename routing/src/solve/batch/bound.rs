@@ -1,10 +1,10 @@
 //! What no batch can exceed.
 //!
 //! At any prices, what the markets and orders earn there is a bound: each less its gas, but never below zero. A market of many coins takes as
-//! many [swaps](super::swaps) as pay for themselves. Where a settlement may not take
-//! all that gas, a unit of it is worth more than it costs: at any price μ beyond its cost, what they earn less that, with μ for all the gas
-//! that there may be, is a bound too (Lagrange's, for the limit). At given prices the best μ is what the last of them earns for a unit of gas
-//! that there is room for, the best first. What is found so is brought nearer by looking at tokens by themselves ([`tokens`](super::tokens)).
+//! many [swaps](super::swaps) as pay for themselves. Where a settlement may not take all that gas, a unit of it is worth more than it
+//! costs: at any price μ beyond its cost, what they earn less that, with μ for all the gas that there may be, is a bound too (Lagrange's,
+//! for the limit). At given prices the best μ is what the last of them earns for a unit of gas that there is room for, the best first. What
+//! is found so is brought nearer by looking at tokens by themselves ([`tokens`](super::tokens)).
 
 use super::Batch;
 use super::swaps::added;
