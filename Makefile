@@ -14,7 +14,7 @@ POLICIES := hold.toml calendar.toml corridor-to-target.toml corridor-to-edge.tom
 # Tools that run for seconds are not worth the minutes of an optimised build.
 INSTALL := CARGO_PROFILE_DEV_DEBUG=0 cargo install --locked --debug
 
-# By itself it builds each crate in one piece, for the speed of what is optimised in full; nothing here is.
+# By itself cargo-fuzz builds each crate in one piece, for the speed of what is optimised in full; nothing here is.
 FUZZ_BUILD := --fuzz-dir solver/fuzz --sanitizer none --codegen-units 16
 FUZZ := request constant_product weighted stable concentrated limit_order
 

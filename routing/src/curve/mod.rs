@@ -49,6 +49,11 @@ pub struct Response {
 }
 
 impl Response {
+    /// What the trade is worth to who trades with the market, at these prices of its coins.
+    pub fn value(&self, prices: &[f64]) -> f64 {
+        self.trade.iter().zip(prices).map(|(z, p)| z * p).sum()
+    }
+
     /// No trade of `n` coins.
     pub(crate) fn clear(&mut self, n: usize) {
         self.trade.clear();

@@ -153,7 +153,7 @@ proptest! {
         for curve in curves.into_iter().flatten() {
             let mut whole = Response::default();
             curve.respond(&nu, u8::MAX, &mut whole);
-            let earned: f64 = whole.trade.iter().zip(&nu).map(|(z, p)| z * p).sum();
+            let earned = whole.value(&nu);
             for i in 0..n {
                 for j in (0..n).filter(|&j| j != i) {
                     let pair = curve.respond_pair(i, j, nu[i] / nu[j], 1e-6);
@@ -200,7 +200,7 @@ proptest! {
                 moved[k] *= f64::exp(step);
                 let mut other = Response::default();
                 pool.respond(&moved, u8::MAX, &mut other);
-                let profit = |r: &Response| -> f64 { r.trade.iter().zip(&nu).map(|(z, n)| z * n).sum() };
+                let profit = |r: &Response| r.value(&nu);
                 prop_assert!(profit(&other) <= profit(&r) * (1.0 + 1e-12) + 1e-9, "{} {}", profit(&other), profit(&r));
             }
         }

@@ -197,7 +197,7 @@ impl<'a> Search<'a> {
         let mut response = Response::default();
         curve.respond(&prices, kept.coins, &mut response);
         let moved = (0..coins.len()).filter(|&k| response.trade[k] != 0.0).fold(0, |mask, k| mask | (1 << k));
-        (response.trade.iter().zip(&prices).map(|(z, p)| z * p).sum(), moved)
+        (response.value(&prices), moved)
     }
 
     /// Whether a way may not be used.

@@ -144,7 +144,7 @@ impl<'a> Ceiling<'a> {
         }
         let prices: PerCoin<f64> = (0..coins.len()).map(price).collect();
         curve.respond(&prices, u8::MAX >> (8 - coins.len()), response);
-        response.trade.iter().zip(&prices).map(|(z, p)| z * p).sum()
+        response.value(&prices)
     }
 }
 

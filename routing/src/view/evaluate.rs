@@ -175,7 +175,7 @@ impl View<'_> {
             }
             let mut response = Response::default();
             curve.respond(&prices, block.allowed, &mut response);
-            let profit: f64 = response.trade.iter().zip(&prices).map(|(z, p)| z * p).sum();
+            let profit = response.value(&prices);
             let (value, share, bend) = self.count(profit, block.market, smoothing);
             if share > 0.0 {
                 out.value += value;
@@ -255,7 +255,7 @@ impl View<'_> {
             let mut response = Response::default();
             self.markets.curve(block.market).respond(&prices, block.allowed, &mut response);
             let moved = (0..response.trade.len()).filter(|&k| response.trade[k] != 0.0).fold(0, |mask, k| mask | (1 << k));
-            each(moved, block.market, response.trade.iter().zip(&prices).map(|(z, p)| z * p).sum());
+            each(moved, block.market, response.value(&prices));
         }
     }
 

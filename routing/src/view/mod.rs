@@ -40,21 +40,27 @@ impl<'m> View<'m> {
     /// The problem on all markets.
     pub fn whole(markets: &'m Markets, identity: &'m [Token], problem: &Problem) -> Self {
         debug_assert_eq!(identity.len(), markets.tokens());
-        let mut view = Self {
+        let (pairs, blocks) = (Cow::Borrowed(&markets.pairs[..]), Cow::Borrowed(&markets.blocks[..]));
+        let mut view = Self::empty(markets, Cow::Borrowed(identity), pairs, blocks);
+        view.fill(problem, 0.0, Some);
+        view
+    }
+
+    /// The markets without a problem.
+    fn empty(markets: &'m Markets, tokens: Cow<'m, [Token]>, pairs: Cow<'m, [Pair]>, blocks: Cow<'m, [Block]>) -> Self {
+        Self {
             markets,
-            tokens: Cow::Borrowed(identity),
-            pairs: Cow::Borrowed(&markets.pairs),
-            blocks: Cow::Borrowed(&markets.blocks),
-            limits: problem.limits.clone(),
-            bundles: problem.bundles.clone(),
+            tokens,
+            pairs,
+            blocks,
+            limits: Vec::new(),
+            bundles: Vec::new(),
             endowment: Vec::new(),
             floor: Vec::new(),
             free: Vec::new(),
             weight: Vec::new(),
             scale: 1.0,
-        };
-        view.fill(problem, 0.0, Some);
-        view
+        }
     }
 
     /// The problem on the markets `kept`, each with the coins that it may trade, `gas` of theirs paid for.
@@ -102,25 +108,15 @@ impl<'m> View<'m> {
                 });
             }
         }
-        let mut view = Self {
-            markets,
-            tokens: Cow::Owned(scratch.tokens.clone()),
-            pairs: Cow::Owned(pairs),
-            blocks: Cow::Owned(blocks),
-            limits: problem.limits.clone(),
-            bundles: problem.bundles.clone(),
-            endowment: Vec::new(),
-            floor: Vec::new(),
-            free: Vec::new(),
-            weight: Vec::new(),
-            scale: 1.0,
-        };
+        let mut view = Self::empty(markets, Cow::Owned(scratch.tokens.clone()), Cow::Owned(pairs), Cow::Owned(blocks));
         view.fill(problem, gas, |t| scratch.of(t));
         view
     }
 
     fn fill(&mut self, problem: &Problem, gas: f64, of: impl Fn(Token) -> Option<Token>) {
         let n = self.tokens.len();
+        self.limits.clone_from(&problem.limits);
+        self.bundles.clone_from(&problem.bundles);
         self.endowment = vec![0.0; n];
         self.floor = vec![FLOOR; n];
         self.free = vec![false; n];

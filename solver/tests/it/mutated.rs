@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use crate::support::token;
 
 const COUNT: u64 = 10_000;
-/// Of so many auctions one is solved as a batch, too, which takes most of the time.
+/// Of so many auctions one is solved as a batch, too, which takes long.
 const EACH: u64 = 20;
 /// Stands for a value that is nested so deep that whoever recurses into it runs out of stack.
 const DEEP: &str = "deep";

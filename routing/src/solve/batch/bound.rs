@@ -38,13 +38,13 @@ impl Batch {
             prices[token as usize] = prices[token as usize].max(floor);
         }
         let cheapest = self.orders.iter().map(|o| prices[o.sell as usize]).fold(1.0, f64::min);
-        let price = self.problem.gas.price;
-        let mut value = whole.bound_without_markets(&prices) + fixed * (counted - price * cheapest);
+        let gas_value = self.problem.gas.price * cheapest;
+        let mut value = whole.bound_without_markets(&prices) + fixed * (counted - gas_value);
         // What each earns for a unit of its gas, and the gas.
         let mut earning: Vec<[f64; 2]> = Vec::new();
         let mut earns = |market: MarketId, profit: f64| {
             let gas = self.snapshot.markets.gas(market);
-            let left = profit - gas * price * cheapest;
+            let left = profit - gas * gas_value;
             if left > 0.0 {
                 value += left;
                 earning.push([left / gas, gas]);
@@ -52,7 +52,7 @@ impl Batch {
         };
         whole.profits_of_pairs(&prices, |_, market, profit| earns(market, profit));
         for block in whole.blocks.iter() {
-            let gas = self.snapshot.markets.gas(block.market) * price * cheapest;
+            let gas = self.snapshot.markets.gas(block.market) * gas_value;
             added(whole, block, &prices, gas).into_iter().for_each(|more| earns(block.market, more));
         }
         earning.sort_unstable_by(|a, b| b[0].total_cmp(&a[0]));
@@ -62,11 +62,11 @@ impl Batch {
             room -= if has_room { gas } else { 0.0 };
             !has_room
         });
-        let Some(last) = last else { return Bound { value, dearer: 0.0, prices, gas_value: price * cheapest } };
+        let Some(last) = last else { return Bound { value, dearer: 0.0, prices, gas_value } };
         let dearer = earning[last][0];
         // The last has room for a part, and those after it for none.
         value -= earning[last..].iter().map(|[earned, gas]| earned * gas).sum::<f64>() - dearer * room;
-        Bound { value, dearer, prices, gas_value: price * cheapest + dearer }
+        Bound { value, dearer, prices, gas_value: gas_value + dearer }
     }
 
     /// What no choice of orders, markets and fills can exceed, however much is left over, with no more gas than a settlement may take, and

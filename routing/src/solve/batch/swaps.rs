@@ -24,7 +24,7 @@ pub(super) fn added(view: &View, block: &Block, prices: &[f64], gas: f64) -> Per
     let mut response = Response::default();
     let earned = |coins: u8| {
         curve.respond(&prices, coins, &mut response);
-        response.trade.iter().zip(&prices).map(|(z, p)| z * p).sum()
+        response.value(&prices)
     };
     slopes(&most(block.allowed, curve.is_separable(), gas, earned), gas)
 }

@@ -83,7 +83,7 @@ impl Around<'_, '_> {
                 let prices: ArrayVec<f64, 8> = block.tokens.iter().enumerate().map(at).collect();
                 let mut response = Response::default();
                 self.view.markets.curve(block.market).respond(&prices, block.allowed, &mut response);
-                response.trade.iter().zip(&prices).map(|(z, p)| z * p).sum::<f64>().max(0.0)
+                response.value(&prices).max(0.0)
             }
             Kind::Order { brings, besides, .. } => brings * price + besides,
         }
