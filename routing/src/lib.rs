@@ -78,6 +78,6 @@ pub use problem::{Bundle, Certificate, Flow, GasPrice, Limit, Outcome, Problem, 
 pub use program::ProgramError;
 pub use program::uniform::{Claim, Clearing, Distance, Exact, Presence, ToClear, Trade};
 pub use solve::basket::{Basket, Group, Position, Rebalanced, Tight, bound, rebalance, rebalance_again};
-pub use solve::batch::{Batch, Effort, Extent, Joint, Leftover, Opening, Order, Start};
+pub use solve::batch::{Batch, Bounds, Effort, Extent, Joint, Leftover, Opening, Order, Start};
 pub use solve::ceiling::{Ceiling, Height};
 pub use solve::{Search, Snapshot, clearing_prices, flows_at, solve, trading_prices, unclaimed};

@@ -195,11 +195,11 @@ fn bound(solved: &Solved) -> Option<f64> {
     solved.batch.as_ref().ok().map(|batch| batch.joint.welfare.bound / 1e3)
 }
 
-/// What a batch is worth at each stage, as parts of its bound.
-fn stages(solved: &Solved) -> Option<[f64; 5]> {
+/// What a batch is worth at each stage, as parts of what none exceeds where each order has a price of its own; first the bound.
+fn stages(solved: &Solved) -> Option<[f64; 6]> {
     let welfare = solved.batch.as_ref().ok()?.joint.welfare;
-    let Welfare { bound, relaxed, whole, uniform, fair, realised } = welfare;
-    Some([relaxed, whole, uniform, fair, realised].map(|worth| worth / bound))
+    let Welfare { apart, bound, relaxed, whole, uniform, fair, realised } = welfare;
+    Some([bound, relaxed, whole, uniform, fair, realised].map(|worth| worth / apart))
 }
 
 impl BatchArgs {
@@ -226,15 +226,15 @@ impl BatchArgs {
             descriptions.push(description);
             losses.extend(self.measure(&scenario, &config, seed, &mut samples)?);
         }
-        let stage = |k: usize| Spread::of(losses.iter().map(|stages: &[f64; 5]| 100.0 * stages[k])).median;
+        let stage = |k: usize| Spread::of(losses.iter().map(|stages: &[f64; 6]| 100.0 * stages[k])).median;
         let rows: Vec<Summary> = Row::ALL.iter().map(|&row| Summary::of(row, &samples)).collect();
         let text = format!(
             "{}\n\nBatches of seeds 1 to {seeds}: {}. All solutions passed the verifier on exact pools. Native tokens: `score` is the \
              driver's, `gross` adds the fees taken for gas, `net` takes off the gas of the settlements; `% of bound` is of net. Solutions of \
              orders alone compete for pools: promised, they cannot be had together; settled in turn, the best score first, those are dropped \
              that the pools no longer pay for; our router in sequence counts on what those before it leave, so that not each of its bids is valid by \
-             itself. `beats our best` counts the batches on which net is above that of our best bid, `beats all ours` above that of our bids in turn.\n\n{}\n\nOur batch, medians of {} as parts of the welfare bound: the choice of pools and orders \
-             {:.2} %, whole orders whole or not at all {:.2} %, one price a token {:.2} %, no pair worse off than alone {:.2} %, in integers \
+             itself. `beats our best` counts the batches on which net is above that of our best bid, `beats all ours` above that of our bids in turn.\n\n{}\n\nOur batch, medians of {} as parts of what none exceeds where each order has a price of its own: the bound at one price a token {:.2} %; ours by the choice \
+             of pools and orders {:.2} %, whole orders whole or not at all {:.2} %, one price a token {:.2} %, no pair worse off than alone {:.2} %, in integers \
              and executed {:.2} %; executed as a part of that choice, orders in part and at prices of their own, {:.2} %.\n",
             caveats(),
             descriptions.first().map_or("", String::as_str),
@@ -245,7 +245,8 @@ impl BatchArgs {
             stage(2),
             stage(3),
             stage(4),
-            Spread::of(losses.iter().map(|[relaxed, .., realised]| 100.0 * realised / relaxed)).median,
+            stage(5),
+            Spread::of(losses.iter().map(|[_, relaxed, .., realised]| 100.0 * realised / relaxed)).median,
         );
         Ok(Report {
             text,
@@ -260,7 +261,7 @@ impl BatchArgs {
         config: &Config,
         seed: u64,
         samples: &mut Vec<Sample>,
-    ) -> anyhow::Result<Option<[f64; 5]>> {
+    ) -> anyhow::Result<Option<[f64; 6]>> {
         let auction = &scenario.auction;
         let (solved, first, took) = self.ours(scenario, config)?;
         let most = bound(&solved);

@@ -44,6 +44,7 @@ pub(crate) struct Flows {
 }
 
 mod around;
+pub(crate) mod one_price;
 pub(crate) mod uniform;
 
 /// The columns, and the values of their variables and of others after them.

@@ -2,14 +2,14 @@
 
 use ballast_routing::curve::{Curve, Product, Weighted};
 use ballast_routing::{
-    Batch, Budget, Clearing, Distance, Effort, Exact, Extent, GasPrice, Joint, Leftover, Markets, Order, Presence, Snapshot,
-    Start, ToClear, Token, Trade,
+    Batch, Bounds, Budget, Clearing, Distance, Effort, Exact, Extent, GasPrice, Joint, Leftover, Markets, Order, Presence,
+    Snapshot, Start, ToClear, Token, Trade,
 };
 
 const GAS: GasPrice = GasPrice { token: 3, price: 1e-6, fixed: 100e3 };
 
 fn order(sell: Token, buy: Token, sell_amount: f64, buy_amount: f64, whole: bool) -> Order {
-    Order { sell, buy, sell_amount, buy_amount, extent: extent(whole), gas: 50e3 }
+    Order { sell, buy, sell_amount, buy_amount, exact: Exact::Sold, is_scored: true, extent: extent(whole), gas: 50e3 }
 }
 
 fn extent(whole: bool) -> Extent {
@@ -223,7 +223,7 @@ fn universe(seed: u64, tokens: u32, pools: usize, count: usize, whole: f64) -> (
             let (sell, buy) = pair(&mut rng);
             let size = 10f64.powf(rng.random_range(2.5..4.5));
             let limit = 1.0 - rng.random_range(-0.002..0.02_f64);
-            Order { sell, buy, sell_amount: size, buy_amount: size * limit, extent: extent(rng.random_bool(whole)), gas: 50e3 }
+            order(sell, buy, size, size * limit, rng.random_bool(whole))
         })
         .collect();
     (Snapshot::new(markets), orders)
@@ -231,7 +231,7 @@ fn universe(seed: u64, tokens: u32, pools: usize, count: usize, whole: f64) -> (
 
 #[test]
 fn batches_are_cleared_near_their_bound() {
-    let mut all_missed = 0;
+    let (mut all_missed, mut nearer) = (0, 0);
     for seed in 0..12 {
         let (snapshot, orders) = universe(seed, 12, 80, 20, 0.4);
         let wanted: Vec<Leftover> = (0..12).map(|token| Leftover { token, weight: 1.0, most: 1e3 }).collect();
@@ -286,9 +286,13 @@ fn batches_are_cleared_near_their_bound() {
         let Joint { bound, relaxed, value, .. } = joint;
         assert!(bound >= relaxed && relaxed >= value && value >= total - 1e-3, "seed {seed}: {bound} {relaxed} {value} {total}");
         assert!(total > 0.97 * value, "seed {seed}: {total} of {value}");
+        let Bounds { apart, uniform } = batch.bounds(&joint.prices, &Budget::default());
+        assert!(apart >= value && uniform <= apart, "seed {seed}: {value}, bounds {apart} and {uniform}");
+        assert!(missed > 0 || uniform >= total - 1e-3, "seed {seed}: {total} is had, and the bound is {uniform}");
+        nearer += usize::from(uniform < 0.999 * apart);
         all_missed += missed;
     }
-    assert!(all_missed < 3, "{all_missed}");
+    assert!(all_missed < 3 && nearer > 0, "{all_missed} {nearer}");
 }
 
 /// A given order is filled though its limit is far from what the pool pays; one that may be left out is left out there.
@@ -371,9 +375,8 @@ fn of_two_that_cannot_be_paid_together_one_is_there() {
 #[test]
 fn what_cannot_be_handed_out_is_sold() {
     // Who sells token 1 would be paid all that is left over of token 0, unless no more than one counts: then a pool makes token 1 of it.
-    let order =
-        |sell, sell_amount, buy, buy_amount| Order { sell, buy, sell_amount, buy_amount, extent: Extent::Whole, gas: 0.0 };
-    let orders = vec![order(0, 100.0, 1, 90.0), order(1, 90.0, 0, 70.0)];
+    let orders =
+        [order(0, 1, 100.0, 90.0, true), order(1, 0, 90.0, 70.0, true)].map(|order| Order { gas: 0.0, ..order }).to_vec();
     let wanted: Vec<Leftover> = (0..2).map(|token| Leftover { token, weight: 1.0, most: 100.0 }).collect();
     let batch = Batch::new(&snapshot(&[(0, 1, 1e4, 1e4)]), orders, &wanted, GAS).unwrap();
     let sold = |joint: &Joint| -> f64 { joint.flows.iter().map(|flow| -flow.trade[0]).sum() };
@@ -390,7 +393,7 @@ fn gas_that_there_is_not_is_no_part_of_the_bound() {
     let orders = [pair(0, 1, 98.0), pair(1, 2, 99.0)].concat();
     let wanted: Vec<Leftover> = (0..3).map(|token| Leftover { token, weight: 1.0, most: 100.0 }).collect();
     let batch = Batch::new(&snapshot(&[]), orders, &wanted, GAS).unwrap();
-    let bound = |most_gas: f64| batch.clone().with_most_gas(most_gas).least_bound(&[1.0; 4], &Budget::default());
+    let bound = |most_gas: f64| batch.clone().with_most_gas(most_gas).bounds(&[1.0; 4], &Budget::default()).apart;
     let all = bound(f64::INFINITY);
     assert!((5.7..5.75).contains(&all), "two in a hundred twice, one in a hundred twice, less the gas: {all}");
     assert_eq!(bound(300e3), all);
@@ -406,7 +409,7 @@ fn whole_orders_are_whole_in_the_bound() {
     let wanted = [Leftover { token: 0, weight: 1.0, most: 1e3 }];
     let bound = |is_whole: bool, asked: f64| {
         let batch = Batch::new(&snapshot(&[(1, 0, 1e3, 1e3)]), vec![order(1, 0, 100.0, asked, is_whole)], &wanted, GAS).unwrap();
-        batch.least_bound(&[1.0; 4], &Budget::default())
+        batch.bounds(&[1.0; 4], &Budget::default()).apart
     };
     // All of it is worth 90.9, and the first of it one for one.
     let [part, whole] = [false, true].map(|is_whole| bound(is_whole, 92.0));
@@ -430,7 +433,7 @@ fn a_pool_of_many_coins_pays_for_each_swap_in_the_bound() {
         let wanted: Vec<Leftover> = orders.iter().map(|o| Leftover { token: o.1, weight: 1.0, most: 100.0 }).collect();
         let orders = orders.iter().map(|&(sell, buy)| order(sell, buy, 100.0, 90.0, false)).collect();
         let batch = Batch::new(&snapshot, orders, &wanted, GAS).unwrap();
-        batch.least_bound(&[1.0; 5], &Budget::default())
+        batch.bounds(&[1.0; 5], &Budget::default()).apart
     };
     // Paid of one coin for so many others: ∏ (R + γ·100)·(R − paid) = ∏ R.
     let paid = |sold: i32| RESERVE * (1.0 - (1.0 + 0.997 * 100.0 / RESERVE).powi(-sold));
@@ -442,4 +445,30 @@ fn a_pool_of_many_coins_pays_for_each_swap_in_the_bound() {
     ] {
         assert!((expected..expected + LITTLE).contains(&found), "{found} for {expected}");
     }
+}
+
+/// Two sell token 0 for token 1, which a deep pool sells for 1.0532 units of token 0, and a unit of which counts as much as one of token 0. What one
+/// is paid above its limit is best kept in token 0; but the other asks for a higher price, which is to be the first one's as well.
+#[test]
+fn one_price_a_token_is_part_of_the_bound() {
+    let price = 1.05 / 0.997;
+    let wanted: Vec<Leftover> = (0..2).map(|token| Leftover { token, weight: 1.0, most: 1e3 }).collect();
+    let bounds = |asked: [f64; 2]| {
+        let orders = asked.map(|asked| order(0, 1, 100.0, asked, false)).to_vec();
+        Batch::new(&snapshot(&[(0, 1, 1.05e9, 1e9)]), orders, &wanted, GAS).unwrap().bounds(&[1.0; 4], &Budget::default())
+    };
+    let alone = |asked: f64| 100.0 - asked * price - 50e3 * GAS.price;
+    let Bounds { apart, uniform } = bounds([80.0, 94.0]);
+    let expected = alone(80.0) + alone(94.0) - (60e3 + GAS.fixed) * GAS.price;
+    assert!((apart - expected).abs() < 1e-3, "{apart} for {expected}");
+    // The first one's surplus of 14 units. The bound takes the price's logarithm for the price, and counts gas at a little less than its cost.
+    let lost = (price - 1.0) * 14.0;
+    assert!((0.8 * lost..lost).contains(&(apart - uniform)), "{} for {lost}", apart - uniform);
+    // Or the second one is left out.
+    let Bounds { apart, uniform } = bounds([80.0, 94.5]);
+    let lost = alone(94.5);
+    assert!((0.8 * lost..=lost).contains(&(apart - uniform)), "{} for {lost}", apart - uniform);
+    // Orders that ask for the same lose nothing.
+    let Bounds { apart, uniform } = bounds([80.0, 80.0]);
+    assert!(apart - uniform < 1e-3, "{apart} and {uniform}");
 }

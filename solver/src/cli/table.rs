@@ -139,7 +139,7 @@ pub(super) fn batch(auction: &Auction, report: &Report) -> String {
     }
     let w = &joint.welfare;
     let lost = |from: f64, to: f64| {
-        format!("{} ({:.2}%)", native((from - to).max(0.0)), 100.0 * (from - to).max(0.0) / w.bound.max(1e-12))
+        format!("{} ({:.2}%)", native((from - to).max(0.0)), 100.0 * (from - to).max(0.0) / w.apart.max(1e-12))
     };
     let displaced: Vec<String> = joint.displaced.iter().map(|&k| short(&auction.orders[k].uid.to_string())).collect();
     let displaced = match displaced.as_slice() {
@@ -148,8 +148,8 @@ pub(super) fn batch(auction: &Auction, report: &Report) -> String {
     };
     format!(
         "{table}\nbatch of {} orders, {} swaps, gas {}: sells {} native, {} of it matched and {} routed; cycles harvest {} native, {} more left \
-         behind for want of funds\nsurplus {} native of a bound of {}: lost to the choice of pools and orders {}, to orders filled whole or not \
-         at all {}, to one price a token {}, to what pairs could have elsewhere {}, to integers and unfunded cycles {}; {:.1} ms{displaced}",
+         behind for want of funds\nsurplus {} native of a bound of {}; of the {} that no batch exceeds where each order has a price of its own, lost to the \
+         choice of pools and orders {}, to orders filled whole or not at all {}, to one price a token {}, to what pairs could have elsewhere {}, to integers and unfunded cycles {}; {:.1} ms{displaced}",
         verified.fills().len(),
         joint.swaps.len(),
         verified.gas(),
@@ -160,7 +160,8 @@ pub(super) fn batch(auction: &Auction, report: &Report) -> String {
         native(joint.left_behind),
         digits(eth(verified.score())),
         native(w.bound),
-        lost(w.bound, w.relaxed),
+        native(w.apart),
+        lost(w.apart, w.relaxed),
         lost(w.relaxed, w.whole),
         lost(w.whole, w.uniform),
         lost(w.uniform, w.fair),

@@ -228,7 +228,7 @@ impl Setting<'_> {
             if welfare.realised == best.joint.welfare.realised {
                 best.joint.welfare = welfare;
             } else {
-                best.joint.welfare.bound = welfare.bound;
+                (best.joint.welfare.apart, best.joint.welfare.bound) = (welfare.apart, welfare.bound);
             }
             best
         })

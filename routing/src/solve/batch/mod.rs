@@ -13,6 +13,7 @@ mod bound;
 mod settling;
 mod swaps;
 mod tokens;
+mod uniform;
 
 use std::sync::Arc;
 
@@ -24,8 +25,10 @@ use crate::market::{MarketError, MarketId, Token};
 use crate::path::Hop;
 use crate::problem::{Flow, GasPrice, Limit, Problem, Wanted};
 use crate::program;
+use crate::program::uniform::Exact;
 use crate::view::{Kept, Renumber, Smoothing, View, gas};
 
+pub use self::bound::Bounds;
 use self::settling::Settling;
 use super::choice::{NEAR_BY, Reach};
 use super::{Choice, FINE, Search, Snapshot};
@@ -57,6 +60,10 @@ pub struct Order {
     pub sell_amount: f64,
     /// What is asked for all of it.
     pub buy_amount: f64,
+    /// Which of the two is exact: what it is paid beyond its limit is in the other.
+    pub exact: Exact,
+    /// Whether that is surplus that counts.
+    pub is_scored: bool,
     /// How much of that may be filled.
     pub extent: Extent,
     /// Gas of its own.
@@ -204,7 +211,7 @@ impl Batch {
         let view = search.whole.clone();
         search.aim(&view);
         let fixed = self.problem.gas.fixed + self.gas_of(&given);
-        let bound = self.bound_at(&search.whole, &search.prices, fixed, start.counted).value;
+        let bound = self.bound_at(&search.whole, &search.prices, [fixed, start.counted], 1.0).value;
         let (best, prices) = (search.best.take()?, search.prices);
         Some(Opening { batch: self, best, prices, bound, barred, given, counted: start.counted, spared: start.counted })
     }

@@ -166,9 +166,18 @@ impl Around<'_, '_> {
     }
 }
 
+/// What is saved by looking at some tokens by themselves.
+pub(super) struct Saved {
+    /// By how much the bound is less.
+    pub value: f64,
+    /// Whether a token is one of them.
+    pub tokens: Vec<bool>,
+}
+
 impl Batch {
-    /// By how much the bound at some prices is less where tokens are looked at by themselves; a unit of gas costs so much.
-    pub(super) fn saved_by_tokens(&self, whole: &View, prices: &[f64], gas_value: f64) -> f64 {
+    /// By how much the bound at some prices is less where tokens are looked at by themselves; a unit of gas costs so much. Of each order such a
+    /// share counts.
+    pub(super) fn saved_by_tokens(&self, whole: &View, prices: &[f64], gas_value: f64, shares: &[f64]) -> Saved {
         let tokens = whole.tokens.len();
         // By token: pairs that are pools, larger markets with the coin that it is, orders.
         let mut pairs: Vec<Vec<usize>> = vec![Vec::new(); tokens];
@@ -209,7 +218,7 @@ impl Batch {
                 let [sold, bought] = [(order.sell, order.sell_amount), (order.buy, order.buy_amount)]
                     .map(|(t, amount)| prices[t as usize] * amount);
                 let is_sold = order.sell as usize == t;
-                let part = if is_sold { parts[k] } else { 1.0 - parts[k] };
+                let part = shares[k] * if is_sold { parts[k] } else { 1.0 - parts[k] };
                 let (brings, besides) = if is_sold { (order.sell_amount, -bought) } else { (-order.buy_amount, sold) };
                 let besides = besides - (1.0 - part) * (sold - bought);
                 Trader { kind: Kind::Order { brings, besides, is_whole: order.is_whole() }, gas: order.gas * gas_value * part }
@@ -238,6 +247,7 @@ impl Batch {
             looked_at[t] = !is_beside;
         }
         let parts = parts_at(&|t| looked_at[t]);
-        (0..tokens).filter(|&t| looked_at[t]).map(|t| saved(t, &parts)).sum()
+        let value = (0..tokens).filter(|&t| looked_at[t]).map(|t| saved(t, &parts)).sum();
+        Saved { value, tokens: looked_at }
     }
 }

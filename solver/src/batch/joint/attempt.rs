@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use ballast_routing::{Batch, Budget, Ceiling, Distance, Extent, GasPrice, Hop, Joint as Choice, Token};
+use ballast_routing::{Batch, Bounds, Budget, Ceiling, Distance, Extent, GasPrice, Hop, Joint as Choice, Token};
 
 use super::clear::{Chosen, Cleared, LITTLE, Lessons};
 use super::course::{Best, Course, Found};
@@ -152,7 +152,7 @@ impl<'a> Attempt<'a> {
             lessons: std::mem::take(&mut self.lessons),
             best: None,
             attempts: 0,
-            bound: f64::INFINITY,
+            bounds: Bounds { apart: f64::INFINITY, uniform: f64::INFINITY },
             of_all: None,
             prices: warm.map(<[f64]>::to_vec),
             heavy: self.heavy,
@@ -161,17 +161,17 @@ impl<'a> Attempt<'a> {
         };
         self.choose(&mut course, stop);
         self.improve(&mut course, stop);
-        let Course { lessons, best, bound, heavy, why, .. } = course;
+        let Course { lessons, best, bounds, heavy, why, .. } = course;
         (self.lessons, self.best, self.heavy) = (lessons, best, heavy);
         let Some(mut best) = self.best.take() else { return Err(why) };
-        best.welfare.bound = bound;
+        (best.welfare.apart, best.welfare.bound) = (bounds.apart, bounds.uniform);
         if self.is_large() && !stop() {
             self.tell_uniform(&mut best);
         }
         // What choices are worth is told by their prices, to the tolerance of those; and the best batch is not always of the best choice.
         let Welfare { relaxed, whole, uniform, fair, .. } = &mut best.welfare;
         let mut least = *fair;
-        for worth in [uniform, whole, relaxed] {
+        for (worth, bound) in [(uniform, bounds.uniform), (whole, bounds.apart), (relaxed, bounds.apart)] {
             *worth = worth.max(least).min(bound);
             least = *worth;
         }

@@ -1,7 +1,7 @@
 //! From one choice of markets and orders to the next: the first that can be settled at once, then the best, and again without those that
 //! had to go.
 
-use ballast_routing::{Effort, Joint as Choice, Opening, Start};
+use ballast_routing::{Bounds, Effort, Joint as Choice, Opening, Start};
 
 use super::attempt::NoBatch;
 use super::clear::Lessons;
@@ -54,7 +54,7 @@ pub(super) struct Course<'f> {
     pub best: Option<Best>,
     pub attempts: usize,
     /// What no batch exceeds.
-    pub bound: f64,
+    pub bounds: Bounds,
     /// The last choice of all.
     pub of_all: Option<Choice>,
     /// Prices that choices were last made at.
@@ -77,6 +77,11 @@ pub enum Found<'a> {
 }
 
 impl Course<'_> {
+    /// No batch exceeds these either.
+    fn below(&mut self, Bounds { apart, uniform }: Bounds) {
+        self.bounds = Bounds { apart: self.bounds.apart.min(apart), uniform: self.bounds.uniform.min(uniform) };
+    }
+
     fn settled(&mut self) {
         let why = self.best.is_none().then_some(&self.why);
         (self.found)(Found::Settled(why));
@@ -97,7 +102,7 @@ impl Attempt<'_> {
             let Course { prices, lessons, .. } = &*course;
             let start = Start { warm: prices.as_deref(), out: &[], barred: &lessons.barred, counted };
             let Some(mut opening) = self.batch().open(start, &self.budget(stop)) else { break };
-            course.bound = course.bound.min(opening.bound());
+            course.below(Bounds { apart: opening.bound(), uniform: opening.bound() });
             if self.capped.get().is_none() && !self.gives() {
                 self.cap(opening.prices());
                 if !self.reopen(&mut opening, &[], course, counted, stop) {
@@ -119,7 +124,7 @@ impl Attempt<'_> {
                 continue;
             }
             if course.best.is_some() && !is_bounded && !stop() {
-                course.bound = course.bound.min(self.batch.least_bound(opening.prices(), &self.budget(stop)));
+                course.below(self.batch.bounds(opening.prices(), &self.budget(stop)));
                 is_bounded = true;
             }
             course.settled();
@@ -288,8 +293,9 @@ impl Attempt<'_> {
         // What is left out later is lost to what it is left out for.
         let before = course.best.as_ref().filter(|_| !out.is_empty()).map(|best| &best.of_all);
         let of_all = before.or(course.of_all.as_ref()).unwrap_or(choice).clone();
+        let Bounds { apart, uniform: bound } = course.bounds;
         let welfare =
-            Welfare { bound: course.bound, relaxed: of_all.relaxed, whole: of_all.value.max(choice.value), ..Welfare::default() };
+            Welfare { apart, bound, relaxed: of_all.relaxed, whole: of_all.value.max(choice.value), ..Welfare::default() };
         let (joint, gone) = match self.settle(choice, &mut course.lessons, manner, welfare, stop) {
             Ok(settled) => settled,
             Err(reason) => {

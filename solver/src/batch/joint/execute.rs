@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use alloy_primitives::U256;
-use ballast_routing::{Claim, Distance, Exact, Presence, ToClear, Token, Trade};
+use ballast_routing::{Claim, Distance, Exact, Order as Leg, Presence, ToClear, Token, Trade};
 use rustc_hash::FxHashMap;
 
 use super::clear::{Chosen, Cleared, LEAST_MARGIN, LITTLE, Lessons};
-use super::orders::Member;
 use super::prices::{Part, Prices, exact};
 use super::{Attempt, Fill, Joint, Obstacle, Welfare};
 use crate::batch::execute::{Funding, Run, Stake, from_f64};
@@ -115,7 +114,7 @@ impl Attempt<'_> {
             let member = &self.members[traded.member];
             let order = member.order(self.auction);
             let fee = self.fee(order.sell, traded.gas).ok_or("a fee beyond all numbers")?;
-            let (most, token) = match member.exact {
+            let (most, token) = match member.leg.exact {
                 Exact::Sold => (order.sell_amount.saturating_sub(fee), order.sell),
                 Exact::Bought => (order.buy_amount, order.buy),
             };
@@ -128,8 +127,8 @@ impl Attempt<'_> {
     }
 
     fn part(&self, member: usize, fill: &Fill) -> Part {
-        let Member { leg, exact, .. } = self.members[member];
-        Part { sell: leg.sell, buy: leg.buy, executed: fill.executed, exact_sold: exact == Exact::Sold }
+        let Leg { sell, buy, exact, .. } = self.members[member].leg;
+        Part { sell, buy, executed: fill.executed, exact_sold: exact == Exact::Sold }
     }
 
     /// What the orders bring: of buyers, what they are expected to pay.

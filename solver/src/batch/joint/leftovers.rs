@@ -21,9 +21,9 @@ const BESIDES: f64 = 0.01;
 /// What is left over of each token can be worth: surplus is paid in what is bought, or in what a buyer has left of what he sells. One price
 /// a token gives all that are paid in it as much: so it is worth that as far as they are left with it at prices like today's.
 pub(super) fn leftovers(members: &[Member]) -> Vec<Leftover> {
-    let each = members.iter().filter(|m| m.scored).map(|Member { leg, exact, .. }| {
+    let each = members.iter().map(|m| m.leg).filter(|leg| leg.is_scored).map(|leg| {
         let most = EASY * (leg.sell_amount - leg.buy_amount).max(0.0) + BESIDES * leg.sell_amount;
-        match exact {
+        match leg.exact {
             Exact::Sold => Leftover { token: leg.buy, weight: 1.0, most },
             Exact::Bought => Leftover { token: leg.sell, weight: leg.buy_amount / leg.sell_amount, most },
         }
@@ -51,9 +51,9 @@ impl Attempt<'_> {
         let asks: Vec<f64> = present.par_iter().map(|member| self.asks(member)).collect();
         let band = Band::new(present.iter().zip(&asks).map(|(member, &ask)| (member.leg, ask)));
         let mut shares: FxHashMap<Token, f64> = FxHashMap::default();
-        for Member { leg, exact, .. } in present {
+        for Member { leg, .. } in present {
             let most = band.most(leg.sell, leg.buy);
-            let (token, share) = match exact {
+            let (token, share) = match leg.exact {
                 Exact::Sold => (leg.buy, most * leg.sell_amount - leg.buy_amount),
                 Exact::Bought => (leg.sell, leg.sell_amount - leg.buy_amount / most),
             };
@@ -133,7 +133,8 @@ mod tests {
     use super::*;
 
     fn leg(sell: Token, buy: Token) -> Leg {
-        Leg { sell, buy, sell_amount: 1.0, buy_amount: 1.0, extent: Extent::Part, gas: 0.0 }
+        let (exact, extent) = (Exact::Sold, Extent::Part);
+        Leg { sell, buy, sell_amount: 1.0, buy_amount: 1.0, exact, is_scored: true, extent, gas: 0.0 }
     }
 
     #[test]

@@ -31,6 +31,7 @@ use super::cycles::Arbitrage;
 use super::step::{Swap, Way};
 pub use attempt::{Attempt, NoBatch};
 pub use course::Found;
+pub(crate) use orders::leg;
 
 /// More orders than these take long together and by themselves: the best that can be had of them is not had at once.
 pub const MANY_ORDERS: usize = 200;
@@ -82,7 +83,9 @@ pub struct Fill {
 /// What a batch is worth at each stage, in value units: the sum of surplus, gas paid.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Welfare {
-    /// No batch of these orders on these pools exceeds this.
+    /// No batch of these orders on these pools exceeds this if each order has a price of its own.
+    pub apart: f64,
+    /// None exceeds this at one price a token.
     pub bound: f64,
     /// Every order filled for as large a part as is best, each paid as if it had prices of its own.
     pub relaxed: f64,

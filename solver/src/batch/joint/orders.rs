@@ -20,11 +20,21 @@ pub(super) struct Member {
     /// The order's place in the auction.
     pub index: usize,
     pub leg: Leg,
-    pub exact: Exact,
     /// Units that are hoped for each unit sold; zero where none are.
     hope: f64,
-    /// Whether the driver scores its surplus.
-    pub scored: bool,
+}
+
+/// An order in value units. `None` if a token of it has no price, or its amounts make no sense.
+pub(crate) fn leg(order: &Order, liquidity: &Liquidity, config: &Config, extent: Extent) -> Option<Leg> {
+    let sell_amount = value(liquidity, order.sell, order.sell_amount)?;
+    let buy_amount = value(liquidity, order.buy, order.buy_amount)?;
+    let sane = order.sell != order.buy && [sell_amount, buy_amount].iter().all(|x| *x > 0.0 && *x < MOST);
+    let exact = match order.side {
+        Side::Sell => Exact::Sold,
+        Side::Buy => Exact::Bought,
+    };
+    let (sell, buy, is_scored, gas) = (order.sell, order.buy, order.is_scored(), config.trade_gas as f64);
+    sane.then_some(Leg { sell, buy, sell_amount, buy_amount, exact, is_scored, extent, gas })
 }
 
 impl Member {
@@ -32,45 +42,38 @@ impl Member {
     /// one that brings wrappers, which are for a whole settlement.
     pub fn new(auction: &Auction, liquidity: &Liquidity, config: &Config, index: usize, entered: Extent) -> Option<Self> {
         let order = auction.orders.get(index)?;
-        let sell_amount = value(liquidity, order.sell, order.sell_amount)?;
-        let buy_amount = value(liquidity, order.buy, order.buy_amount)?;
-        let scored = auction.token(order.buy).reference_price.is_some();
-        let alone = order.sell == order.buy || order.class == Class::Market || !order.wrappers.is_empty();
-        let above = order.side == Side::Buy && buy_amount > sell_amount * (1.0 + ABOVE);
-        let sane = [sell_amount, buy_amount].iter().all(|x| *x > 0.0 && *x < MOST);
-        if alone || above || !scored || !sane {
-            return None;
-        }
         let extent = match order.partial {
             _ if !auction.claims(index) => entered,
             true => Extent::Part,
             false => Extent::Whole,
         };
-        let leg = Leg { sell: order.sell, buy: order.buy, sell_amount, buy_amount, extent, gas: config.trade_gas as f64 };
-        let exact = match order.side {
-            Side::Sell => Exact::Sold,
-            Side::Buy => Exact::Bought,
-        };
+        let leg = leg(order, liquidity, config, extent)?;
+        let Leg { sell_amount, buy_amount, .. } = leg;
+        let alone = order.class == Class::Market || !order.wrappers.is_empty();
+        let above = order.side == Side::Buy && buy_amount > sell_amount * (1.0 + ABOVE);
+        if alone || above || auction.token(order.buy).reference_price.is_none() {
+            return None;
+        }
         let hoped = auction.hoped(index).and_then(|hoped| value(liquidity, order.buy, hoped));
         let hope = hoped.unwrap_or(0.0) / sell_amount;
-        Some(Self { index, leg, exact, hope, scored: order.is_scored() })
+        Some(Self { index, leg, hope })
     }
 
     /// The order as a trade that pays a `fee` (value units, the least and the fair one), to be filled for about `part`; `None` if the
     /// least takes all.
     pub fn trade(&self, fee: [f64; 2], part: f64) -> Option<Trade> {
-        let Leg { sell, buy, sell_amount, buy_amount, .. } = self.leg;
-        let most = match self.exact {
+        let Leg { sell, buy, sell_amount, buy_amount, exact, is_scored, .. } = self.leg;
+        let most = match exact {
             Exact::Sold => sell_amount - fee[0],
             Exact::Bought => buy_amount,
         };
         let least = if self.leg.is_whole() { most } else { 0.0 };
         let rate = buy_amount / sell_amount * (1.0 + CLEAR);
-        let weight = if self.scored { 1.0 } else { 0.0 };
+        let weight = if is_scored { 1.0 } else { 0.0 };
         (most > 0.0).then_some(Trade {
             sell,
             buy,
-            exact: self.exact,
+            exact,
             rate,
             hope: self.hope,
             fee,

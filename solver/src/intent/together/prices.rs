@@ -4,13 +4,13 @@
 //! take what is left of it ([`ballast_routing::trading_prices`]). What cheapest leads onto a landing depends on the prices, so that is asked
 //! again from what the vaults want then.
 
-use ballast_routing::{Batch, Budget, Extent, GasPrice, Order as Leg, Snapshot, Token, trading_prices};
+use ballast_routing::{Batch, Budget, Extent, GasPrice, Snapshot, Token, trading_prices};
 use ballast_wire::intent::Asset;
 use rustc_hash::FxHashMap;
 
 use crate::auction::Auction;
 use crate::batch::Liquidity;
-use crate::batch::compile::{MOST, value};
+use crate::batch::joint::leg;
 use crate::config::Config;
 use crate::intent::Task;
 use crate::intent::portfolio::{Holding, Portfolio};
@@ -31,13 +31,7 @@ pub(super) struct Prices<'a> {
 impl<'a> Prices<'a> {
     /// Those of the market as it is.
     pub fn new(auction: &'a Auction, liquidity: &'a Liquidity, config: &Config, stop: &(dyn Fn() -> bool + Sync)) -> Self {
-        let legs = auction.orders.iter().filter_map(|order| {
-            let sell_amount = value(liquidity, order.sell, order.sell_amount)?;
-            let buy_amount = value(liquidity, order.buy, order.buy_amount)?;
-            let sane = order.sell != order.buy && [sell_amount, buy_amount].iter().all(|x| *x > 0.0 && *x < MOST);
-            let (sell, buy, extent) = (order.sell, order.buy, Extent::Part);
-            sane.then_some(Leg { sell, buy, sell_amount, buy_amount, extent, gas: config.trade_gas as f64 })
-        });
+        let legs = auction.orders.iter().filter_map(|order| leg(order, liquidity, config, Extent::Part));
         let gas = GasPrice { token: liquidity.numeraire(), price: liquidity.gas_price, fixed: 0.0 };
         let with_orders = Batch::new(&liquidity.snapshot, legs.collect(), &[], gas);
         let snapshot = with_orders.map_or_else(|_| liquidity.snapshot.clone(), |batch| batch.snapshot().clone());

@@ -6,6 +6,7 @@ mod check;
 use alloy_primitives::U256;
 use ballast_fixtures::{Case, OrderConfig, UniverseConfig, case, orders, tiny_batch, universe};
 use ballast_solver::auction::Auction;
+use ballast_solver::batch::Welfare;
 use ballast_solver::config::Config;
 use ballast_wire::{self as wire, Solution};
 
@@ -60,6 +61,7 @@ fn a_batch_is_found_where_there_is_little_room_for_gas() {
         assert!(some.gas <= all.gas / 3, "seed {seed}: {} of {}", some.gas, all.gas);
         let (worth, bound) = (some.welfare.realised, some.welfare.bound);
         assert!(worth > 0.6 * bound && worth < all.welfare.realised, "seed {seed}: {worth} of {bound}");
+        assert!(all.welfare.realised <= all.welfare.bound, "seed {seed}: {:?}", all.welfare);
     }
 }
 
@@ -158,8 +160,8 @@ fn brute_force_finds_nothing_beyond_the_bound_of_a_batch() {
         let best = Brute::new(&request, &auction).best(&all);
         let welfare = batch.joint.welfare;
         assert!(best <= welfare.bound / 1e3 * (1.0 + 1e-6), "seed {seed}: {best} is to be had, and the bound is {welfare:?}");
-        let [whole, uniform] = [welfare.whole, welfare.uniform];
-        assert!(welfare.relaxed.max(whole).max(uniform) <= welfare.bound, "seed {seed}: {welfare:?}");
+        let Welfare { apart, bound, realised, .. } = welfare;
+        assert!(realised <= bound && bound <= apart, "seed {seed}: {welfare:?}");
         seen += 1;
         close += usize::from(welfare.uniform / 1e3 >= 0.98 * best);
     }
