@@ -109,9 +109,12 @@ impl Batch {
         if budget.is_spent() {
             return Bounds { apart, uniform: apart };
         }
-        let uniform = self.at_one_price(&view, |counts| self.bound_at(&view, &prices, fixed, counts));
         let all = vec![1.0; self.orders.len()];
         apart = apart.min(found.value - self.saved_by_tokens(&view, &found.prices, found.gas_value, &all).value);
+        if budget.is_spent() {
+            return Bounds { apart, uniform: apart };
+        }
+        let uniform = self.at_one_price(&view, |counts| self.bound_at(&view, &prices, fixed, counts), budget);
         Bounds { apart, uniform: apart.min(uniform) }
     }
 }

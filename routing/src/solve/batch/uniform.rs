@@ -22,7 +22,8 @@
 use super::bound::Bound;
 use super::tokens::Saved;
 use super::{Batch, Order};
-use crate::program::one_price::{Tie, least_loss};
+use crate::budget::Budget;
+use crate::program::one_price::{Network, Tie};
 use crate::program::uniform::Exact;
 use crate::view::View;
 
@@ -33,32 +34,48 @@ const MOST: f64 = 0.8;
 /// How many times what an order loses to one price a token is set aside for that.
 const AMPLE: f64 = 2.0;
 
-impl Batch {
-    /// A bound where there is one price a token; `bounded` is one where a unit of fees counts at such a part of its cost.
-    pub(super) fn at_one_price(&self, whole: &View, bounded: impl Fn(f64) -> Bound) -> f64 {
-        let found = FEES.map(|counts| {
-            let bound = bounded(counts);
-            let (lost, each) = self.lost_to_prices(&bound, |_| 1.0);
-            (bound.value - lost, bound, each)
-        });
-        let Some((least, bound, each)) = found.into_iter().min_by(|a, b| a.0.total_cmp(&b.0)) else { return f64::INFINITY };
-        // What an order hardly loses to prices is of more use at its tokens.
-        let shares: Vec<f64> = each.iter().map(|lost| 1.0 - (AMPLE * lost).min(1.0)).collect();
-        let Saved { value, tokens } = self.saved_by_tokens(whole, &bound.prices, bound.gas_value, &shares);
-        let is_at_tokens = |order: &Order| [order.sell, order.buy].iter().any(|&t| tokens[t as usize]);
-        let (lost, _) = self.lost_to_prices(&bound, |k| if is_at_tokens(&self.orders[k]) { 1.0 - shares[k] } else { 1.0 });
-        least.min(bound.value - value - lost)
+/// What orders may lose to one price a token, and what each loses at some prices that are good.
+struct Losses {
+    network: Network,
+    /// In all, and by order as a part of what it brings.
+    lost: f64,
+    parts: Vec<f64>,
+}
+
+impl Losses {
+    /// Where such a share of what each order brings can be lost.
+    fn new(orders: &[Order], bound: &Bound, share: impl Fn(usize) -> f64) -> Self {
+        let ties = orders.iter().enumerate().filter_map(|(k, order)| Some((k, bound.tie(order, share(k))?)));
+        let (places, ties): (Vec<usize>, Vec<Tie>) = ties.unzip();
+        let network = Network::new(&ties);
+        let each = network.descend();
+        let mut parts = vec![0.0; orders.len()];
+        places.iter().zip(&each).for_each(|(&k, lost)| parts[k] = lost / bound.earned(&orders[k]));
+        Self { network, lost: each.iter().sum(), parts }
     }
 
-    /// What the orders lose together to one price a token, at the least, where such a share of what each brings can be lost. And for some
-    /// prices the part of what each brings that it loses.
-    fn lost_to_prices(&self, bound: &Bound, share: impl Fn(usize) -> f64) -> (f64, Vec<f64>) {
-        let ties: Vec<(usize, Tie)> =
-            self.orders.iter().enumerate().filter_map(|(k, order)| Some((k, bound.tie(order, share(k))?))).collect();
-        let (lost, each) = least_loss(&ties.iter().map(|tie| tie.1).collect::<Vec<Tie>>());
-        let mut parts = vec![0.0; self.orders.len()];
-        ties.iter().zip(each).for_each(|(&(k, _), lost)| parts[k] = lost / bound.earned(&self.orders[k]));
-        (lost, parts)
+    /// What is lost at any prices.
+    fn least(&self) -> f64 {
+        self.network.least(self.lost)
+    }
+}
+
+impl Batch {
+    /// A bound where there is one price a token; `bounded` is one where a unit of fees counts at such a part of its cost.
+    pub(super) fn at_one_price(&self, whole: &View, bounded: impl Fn(f64) -> Bound, budget: &Budget) -> f64 {
+        let found = FEES.map(bounded).map(|bound| (Losses::new(&self.orders, &bound, |_| 1.0), bound));
+        let about = |(losses, bound): &(Losses, Bound)| bound.value - losses.lost;
+        let Some((losses, bound)) = found.into_iter().min_by(|a, b| about(a).total_cmp(&about(b))) else { return f64::INFINITY };
+        let at_prices = bound.value - losses.least();
+        if budget.is_spent() {
+            return at_prices;
+        }
+        // What an order hardly loses to prices is of more use at its tokens.
+        let shares: Vec<f64> = losses.parts.iter().map(|lost| 1.0 - (AMPLE * lost).min(1.0)).collect();
+        let Saved { value, tokens } = self.saved_by_tokens(whole, &bound.prices, bound.gas_value, &shares);
+        let is_at_tokens = |order: &Order| [order.sell, order.buy].iter().any(|&t| tokens[t as usize]);
+        let left = |k: usize| if is_at_tokens(&self.orders[k]) { 1.0 - shares[k] } else { 1.0 };
+        at_prices.min(bound.value - value - Losses::new(&self.orders, &bound, left).least())
     }
 }
 
