@@ -8,10 +8,10 @@
 //! min Σ slope·e + most·z    where  e ≥ d − d_most·z,  d ≥ d_least·z,  e ≥ 0,  z ∈ {0, 1}
 //! ```
 //!
-//! Of orders that hardly count, a part may be filled: that is less, so it bounds the others. What makes it quick is that all d lie in short ranges. Descent, one token after another, finds prices at which orders lose U in all. So
-//! one that would lose more than U by being left out is filled, and d no more than U/slope above its limit: such orders bound the prices of
-//! tokens to each other. Elsewhere no gap between two prices that follow each other need be wider than the largest gain: made so narrow, it
-//! leaves nobody with more to lose.
+//! Of orders that hardly count, a part may be filled: they lose less so, and it is a bound still. What makes it quick is that all d lie in short
+//! ranges. Descent, one token after another, finds prices at which orders lose U in all. So one that would lose more than U by being left out is
+//! filled, and paid no more than U/slope above its limit: such orders bound the prices of tokens to each other. Elsewhere no gap between two
+//! prices that follow each other need be wider than the largest gain: made so narrow, it leaves nobody with more to lose.
 
 use std::collections::BTreeSet;
 

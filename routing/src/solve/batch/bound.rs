@@ -89,7 +89,7 @@ impl Batch {
         problem.wanted.extend(self.floors.iter().map(|&(token, weight)| Wanted { token, weight, free: false }));
         let (mut apart, mut counted, mut prices) = (f64::INFINITY, self.problem.gas.price, prices.to_vec());
         let mut round = 1;
-        let (view, found, fixed) = loop {
+        let (view, fixed) = loop {
             problem.gas.price = counted;
             let mut search = Search::new(&self.snapshot, &problem, None, &[], budget);
             search.prices.clone_from_slice(&prices);
@@ -101,7 +101,7 @@ impl Batch {
             apart = apart.min(found.value);
             let dearer = self.problem.gas.price + found.dearer;
             if (dearer - counted).abs() <= FOUND * counted || round == ROUNDS || budget.is_spent() {
-                break (view, found, fixed);
+                break (view, fixed);
             }
             counted = dearer;
             round += 1;
@@ -109,12 +109,8 @@ impl Batch {
         if budget.is_spent() {
             return Bounds { apart, uniform: apart };
         }
-        let all = vec![1.0; self.orders.len()];
-        apart = apart.min(found.value - self.saved_by_tokens(&view, &found.prices, found.gas_value, &all).value);
-        if budget.is_spent() {
-            return Bounds { apart, uniform: apart };
-        }
-        let uniform = self.at_one_price(&view, |counts| self.bound_at(&view, &prices, fixed, counts), budget);
-        Bounds { apart, uniform: apart.min(uniform) }
+        let nearer = self.at_one_price(&view, |counts| self.bound_at(&view, &prices, fixed, counts), budget);
+        apart = apart.min(nearer.apart);
+        Bounds { apart, uniform: apart.min(nearer.uniform) }
     }
 }

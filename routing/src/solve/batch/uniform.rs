@@ -19,7 +19,7 @@
 //! with s of what he sells, and that is min{ν_s − σ·A_b/A_s, ν_s − γ}·A_s·(1 − e⁻ᵈ) at the least. What all lose together at any clearing prices is
 //! a [programme](crate::program::one_price) of its own. The less a fee counts at, the more is lost to prices, and the less to gas.
 
-use super::bound::Bound;
+use super::bound::{Bound, Bounds};
 use super::tokens::Saved;
 use super::{Batch, Order};
 use crate::budget::Budget;
@@ -61,21 +61,25 @@ impl Losses {
 }
 
 impl Batch {
-    /// A bound where there is one price a token; `bounded` is one where a unit of fees counts at such a part of its cost.
-    pub(super) fn at_one_price(&self, whole: &View, bounded: impl Fn(f64) -> Bound, budget: &Budget) -> f64 {
+    /// The bounds where there is one price a token, and where tokens are looked at by themselves; `bounded` is one where a unit of fees counts at
+    /// such a part of its cost.
+    pub(super) fn at_one_price(&self, whole: &View, bounded: impl Fn(f64) -> Bound, budget: &Budget) -> Bounds {
         let found = FEES.map(bounded).map(|bound| (Losses::new(&self.orders, &bound, |_| 1.0), bound));
         let about = |(losses, bound): &(Losses, Bound)| bound.value - losses.lost;
-        let Some((losses, bound)) = found.into_iter().min_by(|a, b| about(a).total_cmp(&about(b))) else { return f64::INFINITY };
-        let at_prices = bound.value - losses.least();
+        let Some((losses, bound)) = found.into_iter().min_by(|a, b| about(a).total_cmp(&about(b))) else {
+            return Bounds { apart: f64::INFINITY, uniform: f64::INFINITY };
+        };
+        let uniform = bound.value - losses.least();
         if budget.is_spent() {
-            return at_prices;
+            return Bounds { apart: bound.value, uniform };
         }
         // What an order hardly loses to prices is of more use at its tokens.
         let shares: Vec<f64> = losses.parts.iter().map(|lost| 1.0 - (AMPLE * lost).min(1.0)).collect();
         let Saved { value, tokens } = self.saved_by_tokens(whole, &bound.prices, bound.gas_value, &shares);
         let is_at_tokens = |order: &Order| [order.sell, order.buy].iter().any(|&t| tokens[t as usize]);
         let left = |k: usize| if is_at_tokens(&self.orders[k]) { 1.0 - shares[k] } else { 1.0 };
-        at_prices.min(bound.value - value - Losses::new(&self.orders, &bound, left).least())
+        let apart = bound.value - value;
+        Bounds { apart, uniform: uniform.min(apart - Losses::new(&self.orders, &bound, left).least()) }
     }
 }
 
