@@ -233,9 +233,10 @@ impl BatchArgs {
              driver's, `gross` adds the fees taken for gas, `net` takes off the gas of the settlements; `% of bound` is of net. Solutions of \
              orders alone compete for pools: promised, they cannot be had together; settled in turn, the best score first, those are dropped \
              that the pools no longer pay for; our router in sequence counts on what those before it leave, so that not each of its bids is valid by \
-             itself. `beats our best` counts the batches on which net is above that of our best bid, `beats all ours` above that of our bids in turn.\n\n{}\n\nOur batch, medians of {} as parts of what none exceeds where each order has a price of its own: the bound at one price a token {:.2} %; ours by the choice \
-             of pools and orders {:.2} %, whole orders whole or not at all {:.2} %, one price a token {:.2} %, no pair worse off than alone {:.2} %, in integers \
-             and executed {:.2} %; executed as a part of that choice, orders in part and at prices of their own, {:.2} %.\n",
+             itself. `beats our best` counts the batches on which net is above that of our best bid, `beats all ours` above that of our bids in turn.\n\n{}\n\n\
+             Our batch, medians of {} as parts of what none exceeds where each order has a price of its own: the bound at one price a token \
+             {:.2} %; ours by the choice of pools and orders {:.2} %, whole orders whole or not at all {:.2} %, one price a token {:.2} %, no \
+             pair worse off than alone {:.2} %, in integers and executed {:.2} %; executed as a part of that choice, orders in part and at prices of their own, {:.2} %.\n",
             caveats(),
             descriptions.first().map_or("", String::as_str),
             table(&HEADER, rows.iter().map(Summary::cells)),

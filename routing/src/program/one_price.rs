@@ -28,8 +28,9 @@ use crate::market::Token;
 const ROUNDS: usize = 20;
 /// What a solver's answer may be off by, as a part of it.
 const OFF: f64 = 1e-6;
-/// Orders that lose no less than such a part of all by being left out are decided on, one programme after another, and how long each may take.
+/// Orders that lose no less than such a part of all by being left out are decided on: one programme after another, until one is solved in time.
 const DECIDED: [f64; 3] = [0.02, 0.1, f64::INFINITY];
+/// The most that one of these may take.
 const SECONDS: f64 = 0.1;
 
 /// An order that ties two tokens together.

@@ -148,8 +148,9 @@ pub(super) fn batch(auction: &Auction, report: &Report) -> String {
     };
     format!(
         "{table}\nbatch of {} orders, {} swaps, gas {}: sells {} native, {} of it matched and {} routed; cycles harvest {} native, {} more left \
-         behind for want of funds\nsurplus {} native of a bound of {}; of the {} that no batch exceeds where each order has a price of its own, lost to the \
-         choice of pools and orders {}, to orders filled whole or not at all {}, to one price a token {}, to what pairs could have elsewhere {}, to integers and unfunded cycles {}; {:.1} ms{displaced}",
+         behind for want of funds\nsurplus {} native of a bound of {}; of the {} that no batch exceeds where each order has a price of its \
+         own, lost to the choice of pools and orders {}, to orders filled whole or not at all {}, to one price a token {}, to what pairs \
+         could have elsewhere {}, to integers and unfunded cycles {}; {:.1} ms{displaced}",
         verified.fills().len(),
         joint.swaps.len(),
         verified.gas(),
